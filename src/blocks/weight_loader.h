@@ -1,0 +1,76 @@
+// Takes tensors out of a model file by their GGUF name, checks their shape and
+// packs them; or, in plan mode, only adds up the memory that would take. The
+// same code loads and plans, so a plan cannot drift from the truth.
+#ifndef CARAT_BLOCKS_WEIGHT_LOADER_H_
+#define CARAT_BLOCKS_WEIGHT_LOADER_H_
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "blocks/linear.h"
+#include "formats/model_file.h"
+
+namespace carat {
+
+class WeightLoader {
+ public:
+  enum class Mode { kLoad, kPlan };
+  // Translates a GGUF tensor name into the file's own.
+  using NameMap = std::function<std::string(const std::string&)>;
+  // Called with the share of the file's bytes dealt with so far.
+  using Progress = std::function<void(double share)>;
+
+  // `pool` may be null in plan mode. `norm_offset` is added to every Norm
+  // weight (1 for families whose safetensors store w with 1 + w meant).
+  WeightLoader(const ModelFile& file, Mode mode, ThreadPool* pool, NameMap map,
+               float norm_offset, Progress progress);
+
+  bool Has(const std::string& name) const;
+
+  // The matrix `name`, [out, in] (or flattened to that). Errors: missing
+  // tensor, wrong shape, no memory.
+  Result<Linear> Matrix(const std::string& name, int64_t out, int64_t in);
+  // Rows [first, first + out) of each of `count` stacked matrices
+  // [count, total_out, in].
+  Result<std::vector<Linear>> Stack(const std::string& name, int64_t count,
+                                    int64_t total_out, int64_t in,
+                                    int64_t first, int64_t out);
+  // A vector of n floats.
+  Result<std::vector<float>> Vector(const std::string& name, int64_t n);
+  // A norm's weight: Vector plus the offset.
+  Result<std::vector<float>> Norm(const std::string& name, int64_t n);
+  // A table with at least `rows` rows that stays in the file.
+  Result<RowTable> Table(const std::string& name, int64_t rows, int64_t cols);
+
+  Mode mode() const { return mode_; }
+  // Bytes of packed weights so far.
+  uint64_t packed_bytes() const { return packed_bytes_; }
+  // Notes for the user, e.g. types that had to be widened.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  Result<const TensorView*> Checked(const std::string& name,
+                                    const std::vector<int64_t>& shape);
+  Result<Linear> Pack(const TensorView& view, int64_t rows, int64_t cols,
+                      const uint8_t* data);
+  void Done(const TensorView& view);
+
+  const ModelFile& file_;
+  Mode mode_;
+  ThreadPool* pool_;
+  NameMap map_;
+  float norm_offset_;
+  Progress progress_;
+  uint64_t packed_bytes_ = 0;
+  uint64_t seen_bytes_ = 0;
+  std::map<DType, bool> widened_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace carat
+
+#endif  // CARAT_BLOCKS_WEIGHT_LOADER_H_

@@ -1,0 +1,29 @@
+// The vector and attention kernels compiled for: avx512.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/target.h"
+#include "kernels/vector.h"
+
+CARAT_TARGET_AVX512_BEGIN
+#include "kernels/vec_avx512.h"
+
+namespace carat::avx512 {
+namespace {
+
+#include "kernels/vector_ops-inl.h"
+
+#include "kernels/attention_ops-inl.h"
+
+}  // namespace
+
+const VectorOps& VectorTable() { return kVectorOps; }
+const AttentionOps& AttentionTable() { return kAttentionOps; }
+
+}  // namespace carat::avx512
+
+CARAT_TARGET_END
+#endif  // __x86_64__

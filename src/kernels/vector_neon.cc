@@ -1,0 +1,29 @@
+// The vector and attention kernels compiled for: neon.
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/target.h"
+#include "kernels/vector.h"
+
+CARAT_TARGET_NEON_BEGIN
+#include "kernels/vec_neon.h"
+
+namespace carat::neon {
+namespace {
+
+#include "kernels/vector_ops-inl.h"
+
+#include "kernels/attention_ops-inl.h"
+
+}  // namespace
+
+const VectorOps& VectorTable() { return kVectorOps; }
+const AttentionOps& AttentionTable() { return kAttentionOps; }
+
+}  // namespace carat::neon
+
+CARAT_TARGET_END
+#endif  // __aarch64__

@@ -1,0 +1,21 @@
+// The vector and attention kernels compiled for: scalar.
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/vec_scalar.h"
+#include "kernels/vector.h"
+
+
+namespace carat::scalar {
+namespace {
+
+#include "kernels/vector_ops-inl.h"
+
+#include "kernels/attention_ops-inl.h"
+
+}  // namespace
+
+const VectorOps& VectorTable() { return kVectorOps; }
+const AttentionOps& AttentionTable() { return kAttentionOps; }
+
+}  // namespace carat::scalar
