@@ -5,6 +5,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g")  # asserts on, fast enough to fuzz
 
 add_library(carat_flags INTERFACE)
 target_include_directories(carat_flags INTERFACE ${CMAKE_SOURCE_DIR}/src
@@ -20,12 +21,22 @@ target_compile_options(
             -fvisibility=hidden)
 target_compile_definitions(carat_flags
                            INTERFACE CARAT_VERSION="${PROJECT_VERSION}")
+# Only with the compilers that CI uses: a newer one may know newer warnings,
+# and those must not keep anyone from building.
+if(CARAT_WERROR)
+  if((CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION
+                                               MATCHES "^12\\.")
+     OR (CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION
+                                                    MATCHES "^19\\."))
+    target_compile_options(carat_flags INTERFACE -Werror)
+  endif()
+endif()
 if(CARAT_SANITIZE)
   add_compile_options(-fsanitize=${CARAT_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CARAT_SANITIZE})
 endif()
-if(CARAT_FUZZ)
+if(CARAT_LIBFUZZER)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 

@@ -1,5 +1,6 @@
-# carat_room(NAME [LINK ...]): src/NAME/*.cc becomes the library carat_NAME,
-# linked to every room above it; src/NAME/*_test.cc becomes NAME_test.
+# carat_room(NAME [LINK ...] [EXCLUDE ...]): src/NAME/*.cc but the excluded
+# becomes the library carat_NAME, linked to every room above it;
+# src/NAME/*_test.cc becomes NAME_test.
 set(CARAT_ROOMS "" CACHE INTERNAL "")
 
 if(CARAT_TESTS)
@@ -9,9 +10,12 @@ if(CARAT_TESTS)
 endif()
 
 function(carat_room name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc
        ${CMAKE_SOURCE_DIR}/src/${name}/*/*.cc)
+  if(ARG_EXCLUDE)
+    list(REMOVE_ITEM sources ${ARG_EXCLUDE})
+  endif()
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -38,29 +42,44 @@ function(carat_test name)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 
+# carat_program(NAME FOLDER [LINK ...]): src/FOLDER/main.cc becomes the program,
+# its other files the library carat_FOLDER, and tests/*_test.cc
+# integration_test, which finds the program in CARAT_PROGRAM.
 function(carat_program name folder)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.cc)
-  set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  if(sources)
-    add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE ${CARAT_ROOMS})
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  set(main ${CMAKE_SOURCE_DIR}/src/${folder}/main.cc)
+  carat_room(${folder} LINK ${ARG_LINK} EXCLUDE ${main})
+  if(EXISTS ${main})
+    add_executable(${name} ${main})
+    target_link_libraries(${name} PRIVATE ${CARAT_ROOMS} ${ARG_LINK})
   endif()
   file(GLOB integration CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
   if(CARAT_TESTS AND integration)
     carat_test(integration_test ${integration})
+    if(TARGET ${name})
+      add_dependencies(integration_test ${name})
+      target_compile_definitions(
+        integration_test PRIVATE CARAT_PROGRAM="$<TARGET_FILE:${name}>")
+    endif()
   endif()
 endfunction()
 
+# tests/fuzz/NAME_fuzz.cc, each with LLVMFuzzerTestOneInput. Without libFuzzer
+# they get a main that runs the files named on its command line.
 function(carat_fuzzers)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE ${CARAT_ROOMS})
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    if(CARAT_LIBFUZZER)
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+      target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.cc)
+    endif()
+    list(APPEND names ${name})
   endforeach()
+  add_custom_target(fuzzers DEPENDS ${names})
 endfunction()
 
 function(carat_benchmarks)
@@ -71,5 +90,7 @@ function(carat_benchmarks)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE ${CARAT_ROOMS} benchmark::benchmark
                                           benchmark::benchmark_main)
+    list(APPEND names ${name})
   endforeach()
+  add_custom_target(benchmarks DEPENDS ${names})
 endfunction()
