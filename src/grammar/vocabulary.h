@@ -1,0 +1,93 @@
+// A tokenizer's vocabulary arranged for constrained decoding: all text tokens
+// in one byte trie, control tokens as terminals of their own. Built once per
+// tokenizer (some hundred milliseconds for 262k tokens), immutable and shared
+// by every grammar and thread afterwards. The tokenizer must outlive it.
+#ifndef CARAT_GRAMMAR_VOCABULARY_H_
+#define CARAT_GRAMMAR_VOCABULARY_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace carat {
+
+class LeafCache;
+
+class Vocabulary {
+ public:
+  // Markers of the known chat formats count as control tokens even where the
+  // file does not flag them (FunctionGemma's call markers, for instance).
+  static std::shared_ptr<const Vocabulary> Build(const Tokenizer& tokenizer);
+  ~Vocabulary();
+
+  // Trie in preorder. Node 0 is the root; the children of `i` are i + 1 and
+  // then end[child] until end[i]. The tokens that end at `i` are
+  // tokens[first_token[i] .. first_token[i + 1]), those of its whole subtree
+  // tokens[first_token[i] .. first_token[end[i]]).
+  struct Trie {
+    std::vector<uint8_t> byte;
+    std::vector<uint8_t> depth;      // root 0; longer tokens are left out
+    std::vector<uint8_t> max_chars;  // characters begun below the node, at most
+    std::vector<uint32_t> end;
+    std::vector<uint32_t> first_token;  // [nodes + 1]
+    std::vector<uint64_t> classes;      // character classes below the node
+    std::vector<TokenId> tokens;        // in byte order of their text
+  };
+  // Class bits in Trie::classes. The ASCII characters fall into the classes
+  // AsciiClass() gives.
+  static constexpr uint64_t kMultiByte = uint64_t{1} << 62;
+  // Below the node is something that is no run of whole characters.
+  static constexpr uint64_t kBroken = uint64_t{1} << 63;
+  static constexpr int kMaxTokenBytes = 254;
+  static int AsciiClass(uint8_t ascii);
+
+  const Trie& trie() const { return trie_; }
+  int size() const { return size_; }
+  int mask_words() const { return (size_ + 63) / 64; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  // The bytes of a text token; empty for terminals and excluded tokens.
+  std::string_view Text(TokenId id) const;
+  bool IsText(TokenId id) const {
+    return id >= 0 && id < size_ && (text_[id / 64] >> (id % 64) & 1) != 0;
+  }
+  // One bit per text token, [mask_words].
+  std::span<const uint64_t> text_mask() const { return text_; }
+  bool IsEndOfGeneration(TokenId id) const;
+  std::span<const TokenId> end_of_generation() const { return end_tokens_; }
+  // The control token written as `piece`.
+  std::optional<TokenId> Terminal(std::string_view piece) const;
+
+  // Whether a token exists whose text is exactly this byte. Grammars use no
+  // other bytes, so that a partly written text can always be completed.
+  bool HasByte(uint8_t byte) const { return has_byte_[byte]; }
+  int max_token_bytes() const { return max_token_bytes_; }
+
+  // Masks of rules that many grammars share (JSON strings, numbers, ...).
+  LeafCache& leaf_cache() const { return *leaf_cache_; }
+
+ private:
+  Vocabulary() = default;
+  void Classify();
+  void BuildTrie();
+  void BuildClasses();
+
+  const Tokenizer* tokenizer_ = nullptr;
+  int size_ = 0;
+  int max_token_bytes_ = 0;
+  Trie trie_;
+  std::vector<uint64_t> text_;
+  std::vector<TokenId> end_tokens_;
+  std::array<bool, 256> has_byte_{};
+  std::unique_ptr<LeafCache> leaf_cache_;
+};
+
+}  // namespace carat
+
+#endif  // CARAT_GRAMMAR_VOCABULARY_H_
