@@ -29,9 +29,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     return Put(Json(static_cast<int64_t>(value)));
   }
   bool number_unsigned(number_unsigned_t value) override {
-    // Not Json(uint64_t): GCC 12 then warns falsely of uninitialised memory.
-    return value <= kLargestInt64 ? Put(Json(static_cast<int64_t>(value)))
-                                  : Put(Json(static_cast<double>(value)));
+    return Put(Json(static_cast<uint64_t>(value)));
   }
   bool number_float(number_float_t value, const string_t&) override {
     return Put(Json(value));
@@ -215,6 +213,12 @@ class Writer {
 };
 
 }  // namespace
+
+Json::~Json() = default;
+Json::Json(const Json& other) = default;
+Json::Json(Json&& other) noexcept = default;
+Json& Json::operator=(const Json& other) = default;
+Json& Json::operator=(Json&& other) noexcept = default;
 
 Json::Json(uint64_t value) {
   if (value <= kLargestInt64) {
