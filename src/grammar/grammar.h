@@ -18,14 +18,14 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "grammar/vocabulary.h"
+#include "grammar/token_trie.h"
 #include "tokenizer/tokenizer.h"
 
 namespace carat {
 
 class CompiledGrammar;
 using GrammarPtr = std::shared_ptr<const CompiledGrammar>;
-using VocabularyPtr = std::shared_ptr<const Vocabulary>;
+using TokenTriePtr = std::shared_ptr<const TokenTrie>;
 
 // What may stand before the constrained part.
 enum class ThoughtPrefix {
@@ -71,20 +71,20 @@ struct ToolCallOptions {
 // text that breaks its own syntax; kInvalidArgument for a declaration nothing
 // can satisfy; kResourceExhausted for one that grows too large.
 Result<GrammarPtr> CompileJsonSchema(const Json& schema,
-                                     const VocabularyPtr& vocabulary,
+                                     const TokenTriePtr& tokens,
                                      const JsonGrammarOptions& options = {});
 // The whole output matches `pattern` (ECMA-262 syntax without look-around and
 // back-references; implicitly anchored on both sides).
 Result<GrammarPtr> CompileRegex(std::string_view pattern,
-                                const VocabularyPtr& vocabulary);
+                                const TokenTriePtr& tokens);
 // llama.cpp's grammar notation; the start rule is `root`.
 Result<GrammarPtr> CompileGbnf(std::string_view text,
-                               const VocabularyPtr& vocabulary);
+                               const TokenTriePtr& tokens);
 Result<GrammarPtr> CompileToolCalls(std::span<const ToolSchema> tools,
-                                    const VocabularyPtr& vocabulary,
+                                    const TokenTriePtr& tokens,
                                     const ToolCallOptions& options = {});
 
-const Vocabulary& VocabularyOf(const CompiledGrammar& grammar);
+const TokenTrie& TokenTrieOf(const CompiledGrammar& grammar);
 // What was read more loosely than written (oneOf as anyOf, a format that is
 // not enforced), as sentences for the user. Usually empty.
 const std::vector<std::string>& NotesOf(const CompiledGrammar& grammar);
@@ -97,7 +97,7 @@ class GrammarState {
   explicit GrammarState(GrammarPtr grammar);
 
   // Writes one bit per token, 1 = allowed. Precondition: `mask` has at least
-  // vocabulary.mask_words() words; the rest is cleared. End-of-generation
+  // TokenTrie::mask_words() words; the rest is cleared. End-of-generation
   // tokens are allowed exactly when IsComplete().
   void Mask(std::span<uint64_t> mask) const;
   // Every token is allowed (free text before a lazily entered call): Mask can
@@ -173,15 +173,13 @@ class GrammarCache {
   GrammarCache(const GrammarCache&) = delete;
   GrammarCache& operator=(const GrammarCache&) = delete;
 
-  Result<GrammarPtr> JsonSchema(const Json& schema,
-                                const VocabularyPtr& vocabulary,
+  Result<GrammarPtr> JsonSchema(const Json& schema, const TokenTriePtr& tokens,
                                 const JsonGrammarOptions& options = {});
   Result<GrammarPtr> Regex(std::string_view pattern,
-                           const VocabularyPtr& vocabulary);
-  Result<GrammarPtr> Gbnf(std::string_view text,
-                          const VocabularyPtr& vocabulary);
+                           const TokenTriePtr& tokens);
+  Result<GrammarPtr> Gbnf(std::string_view text, const TokenTriePtr& tokens);
   Result<GrammarPtr> ToolCalls(std::span<const ToolSchema> tools,
-                               const VocabularyPtr& vocabulary,
+                               const TokenTriePtr& tokens,
                                const ToolCallOptions& options = {});
   size_t size() const;
 

@@ -2,8 +2,8 @@
 // in one byte trie, control tokens as terminals of their own. Built once per
 // tokenizer (some hundred milliseconds for 262k tokens), immutable and shared
 // by every grammar and thread afterwards. The tokenizer must outlive it.
-#ifndef CARAT_GRAMMAR_VOCABULARY_H_
-#define CARAT_GRAMMAR_VOCABULARY_H_
+#ifndef CARAT_GRAMMAR_TOKEN_TRIE_H_
+#define CARAT_GRAMMAR_TOKEN_TRIE_H_
 
 #include <array>
 #include <cstdint>
@@ -19,18 +19,18 @@ namespace carat {
 
 class LeafCache;
 
-class Vocabulary {
+class TokenTrie {
  public:
   // Markers of the known chat formats count as control tokens even where the
   // file does not flag them (FunctionGemma's call markers, for instance).
-  static std::shared_ptr<const Vocabulary> Build(const Tokenizer& tokenizer);
-  ~Vocabulary();
+  static std::shared_ptr<const TokenTrie> Build(const Tokenizer& tokenizer);
+  ~TokenTrie();
 
   // Trie in preorder. Node 0 is the root; the children of `i` are i + 1 and
   // then end[child] until end[i]. The tokens that end at `i` are
   // tokens[first_token[i] .. first_token[i + 1]), those of its whole subtree
   // tokens[first_token[i] .. first_token[end[i]]).
-  struct Trie {
+  struct Nodes {
     std::vector<uint8_t> byte;
     std::vector<uint8_t> depth;      // root 0; longer tokens are left out
     std::vector<uint8_t> max_chars;  // characters begun below the node, at most
@@ -39,7 +39,7 @@ class Vocabulary {
     std::vector<uint64_t> classes;      // character classes below the node
     std::vector<TokenId> tokens;        // in byte order of their text
   };
-  // Class bits in Trie::classes. The ASCII characters fall into the classes
+  // Class bits in Nodes::classes. The ASCII characters fall into the classes
   // AsciiClass() gives.
   static constexpr uint64_t kMultiByte = uint64_t{1} << 62;
   // Below the node is something that is no run of whole characters.
@@ -47,7 +47,7 @@ class Vocabulary {
   static constexpr int kMaxTokenBytes = 254;
   static int AsciiClass(uint8_t ascii);
 
-  const Trie& trie() const { return trie_; }
+  const Nodes& nodes() const { return nodes_; }
   int size() const { return size_; }
   int mask_words() const { return (size_ + 63) / 64; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -73,7 +73,7 @@ class Vocabulary {
   LeafCache& leaf_cache() const { return *leaf_cache_; }
 
  private:
-  Vocabulary() = default;
+  TokenTrie() = default;
   void Classify();
   void BuildTrie();
   void BuildClasses();
@@ -81,7 +81,7 @@ class Vocabulary {
   const Tokenizer* tokenizer_ = nullptr;
   int size_ = 0;
   int max_token_bytes_ = 0;
-  Trie trie_;
+  Nodes nodes_;
   std::vector<uint64_t> text_;
   std::vector<TokenId> end_tokens_;
   std::array<bool, 256> has_byte_{};
@@ -90,4 +90,4 @@ class Vocabulary {
 
 }  // namespace carat
 
-#endif  // CARAT_GRAMMAR_VOCABULARY_H_
+#endif  // CARAT_GRAMMAR_TOKEN_TRIE_H_
