@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "sampling/math.h"
@@ -36,6 +37,35 @@ constexpr int kBuckets = 96 * kPerUnit;
 int BucketOf(float logit, float max) {
   const float distance = (max - logit) * kPerUnit;
   return distance < kBuckets - 1 ? static_cast<int>(distance) : kBuckets - 1;
+}
+
+// exp((x - max) / temperature) of four neighbours.
+Float4 ExpFour(const float* x, const ExpScale& scale) {
+  Float4 four;
+  std::memcpy(&four, x, sizeof(four));
+  return ExpNonPositive((four - Splat(scale.max)) / Splat(scale.temperature));
+}
+
+// Sum over the first kSumBlock logits, in 16 float lanes: vector code, and
+// lanes short enough that floats lose little.
+constexpr size_t kSumBlock = kLanes * 64;
+double SumExpBlock(std::span<const float> logits, const ExpScale& scale) {
+  const size_t n = std::min(kSumBlock, logits.size());
+  Float4 lane[kLanes / 4] = {};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (size_t j = 0; j < kLanes / 4; ++j) {
+      lane[j] += ExpFour(logits.data() + i + 4 * j, scale);
+    }
+  }
+  double total = 0;
+  for (const Float4& four : lane) {
+    for (int j = 0; j < 4; ++j) total += four[j];
+  }
+  for (; i < n; ++i) {
+    total += ExpNonPositive((logits[i] - scale.max) / scale.temperature);
+  }
+  return total;
 }
 
 }  // namespace
@@ -92,10 +122,11 @@ void SelectTopK(std::span<const float> logits, int k,
   std::sort(out->begin(), out->end(), Better);
 }
 
-void SelectAll(std::span<const float> logits, std::vector<Candidate>* out) {
+void SelectFrom(std::span<const float> logits, float floor,
+                std::vector<Candidate>* out) {
   out->clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > -kInf) {
+    if (logits[i] >= floor && logits[i] > -kInf) {
       out->push_back({static_cast<int32_t>(i), logits[i]});
     }
   }
@@ -106,8 +137,15 @@ void SelectTopP(std::span<const float> logits, float max, float top_p,
   // Only the bucket in which the sum crosses top_p needs sorting: better
   // buckets are kept whole, worse ones dropped whole.
   std::array<double, kBuckets> mass{};
-  for (const float logit : logits) {
-    mass[BucketOf(logit, max)] += ExpNonPositive(logit - max);
+  size_t i = 0;
+  for (; i + 4 <= logits.size(); i += 4) {
+    const Float4 weight = ExpFour(logits.data() + i, {.max = max});
+    for (size_t j = 0; j < 4; ++j) {
+      mass[BucketOf(logits[i + j], max)] += weight[j];
+    }
+  }
+  for (; i < logits.size(); ++i) {
+    mass[BucketOf(logits[i], max)] += ExpNonPositive(logits[i] - max);
   }
   double total = 0;
   for (const double m : mass) total += m;
@@ -119,8 +157,11 @@ void SelectTopP(std::span<const float> logits, float max, float top_p,
   }
   out->clear();
   std::vector<Candidate> border;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > -kInf)) continue;
+  const float floor = last == kBuckets - 1
+                          ? -kFloatMax
+                          : max - static_cast<float>(last + 2) / kPerUnit;
+  for (i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] >= floor)) continue;  // cheap, and drops -infinity
     const int bucket = BucketOf(logits[i], max);
     if (bucket > last) continue;
     const Candidate candidate{static_cast<int32_t>(i), logits[i]};
@@ -152,24 +193,38 @@ void CutTopP(float top_p, std::vector<Candidate>* sorted) {
   }
 }
 
-double SumExp(std::span<const float> logits, float max) {
+double SumExp(std::span<const float> logits, const ExpScale& scale) {
   double total = 0;
-  size_t i = 0;
-  // 16 float lanes over 64 blocks at a time: vector code, small error.
-  constexpr size_t kChunk = kLanes * 64;
-  for (; i + kLanes <= logits.size();) {
-    float lane[kLanes] = {};
-    const size_t end =
-        std::min(i + kChunk, i + (logits.size() - i) / kLanes * kLanes);
-    for (; i < end; i += kLanes) {
-      for (size_t j = 0; j < kLanes; ++j) {
-        lane[j] += ExpNonPositive(logits[i + j] - max);
-      }
-    }
-    for (const float value : lane) total += value;
+  for (size_t i = 0; i < logits.size(); i += kSumBlock) {
+    total += SumExpBlock(logits.subspan(i), scale);
   }
-  for (; i < logits.size(); ++i) total += ExpNonPositive(logits[i] - max);
   return total;
+}
+
+int32_t DrawFromAll(std::span<const float> logits, const ExpScale& scale,
+                    double uniform) {
+  const double target = uniform * SumExp(logits, scale);
+  double sum = 0;
+  int32_t last = -1;
+  for (size_t i = 0; i < logits.size(); i += kSumBlock) {
+    const double block = SumExpBlock(logits.subspan(i), scale);
+    if (sum + block <= target && i + kSumBlock < logits.size()) {
+      sum += block;
+      continue;
+    }
+    const size_t end = std::min(i + kSumBlock, logits.size());
+    for (size_t j = i; j < end; ++j) {
+      const float weight =
+          ExpNonPositive((logits[j] - scale.max) / scale.temperature);
+      if (weight == 0) continue;
+      last = static_cast<int32_t>(j);
+      sum += weight;
+      if (sum > target) return last;
+    }
+    // A rounding short of the target within the block that holds it.
+    if (last >= 0) return last;
+  }
+  return last >= 0 ? last : FirstEqual(logits, scale.max);
 }
 
 }  // namespace carat

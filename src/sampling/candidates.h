@@ -33,8 +33,9 @@ int32_t FirstEqual(std::span<const float> logits, float max);
 void SelectTopK(std::span<const float> logits, int k,
                 std::vector<Candidate>* out);
 
-// Every token above -infinity, by ascending id.
-void SelectAll(std::span<const float> logits, std::vector<Candidate>* out);
+// Every token at or above `floor` and above -infinity, by ascending id.
+void SelectFrom(std::span<const float> logits, float floor,
+                std::vector<Candidate>* out);
 
 // The smallest set of best tokens whose probabilities reach top_p of the
 // whole vocabulary's, by ascending id. max: ScanLogits(logits).max, finite.
@@ -45,8 +46,19 @@ void SelectTopP(std::span<const float> logits, float max, float top_p,
 // them reaches top_p. Never leaves none of a non-empty list.
 void CutTopP(float top_p, std::vector<Candidate>* sorted);
 
-// Sum of exp(logit - max). max: as above, finite.
-double SumExp(std::span<const float> logits, float max);
+// Weight of a token: exp((logit - max) / temperature).
+struct ExpScale {
+  float max = 0;  // ScanLogits(logits).max, finite
+  float temperature = 1;
+};
+
+// Sum of all weights.
+double SumExp(std::span<const float> logits, const ExpScale& scale);
+
+// The token at which the running sum of weights passes uniform * SumExp, for
+// uniform in [0, 1).
+int32_t DrawFromAll(std::span<const float> logits, const ExpScale& scale,
+                    double uniform);
 
 }  // namespace carat
 

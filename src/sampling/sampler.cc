@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -24,13 +25,32 @@ uint64_t SystemSeed() {
   return (static_cast<uint64_t>(device()) << 32) ^ device();
 }
 
+// -infinity where the low four bits are 0.
+void MaskFour(uint64_t bits, float* logits) {
+  const Int4 allowed = {-static_cast<int32_t>(bits & 1),
+                        -static_cast<int32_t>(bits >> 1 & 1),
+                        -static_cast<int32_t>(bits >> 2 & 1),
+                        -static_cast<int32_t>(bits >> 3 & 1)};
+  Float4 x;
+  std::memcpy(&x, logits, sizeof(x));
+  x = allowed ? x : Splat(-kInf);
+  std::memcpy(logits, &x, sizeof(x));
+}
+
 void ApplyMask(TokenMask mask, std::span<float> logits) {
   for (size_t word = 0, i = 0; i < logits.size(); ++word, i += 64) {
     const uint64_t bits = mask[word];
     if (bits == ~0ULL) continue;
+    float* x = logits.data() + i;
     const size_t n = std::min<size_t>(64, logits.size() - i);
-    for (size_t j = 0; j < n; ++j) {
-      if ((bits >> j & 1) == 0) logits[i + j] = -kInf;
+    if (bits == 0) {
+      std::fill(x, x + n, -kInf);
+    } else if (n == 64) {
+      for (size_t j = 0; j < 64; j += 4) MaskFour(bits >> j, x + j);
+    } else {
+      for (size_t j = 0; j < n; ++j) {
+        if ((bits >> j & 1) == 0) x[j] = -kInf;
+      }
     }
   }
 }
@@ -85,6 +105,8 @@ Status ValidateSamplingParams(const SamplingParams& p, int vocab) {
 Sampler::Sampler(const SamplingParams& params, int vocab, uint64_t seed)
     : params_(params), vocab_(vocab), seed_(seed), rng_(seed) {
   greedy_ = params.temperature == 0 || params.top_k == 1;
+  keep_all_ = (params.top_k == 0 || params.top_k >= vocab) &&
+              params.top_p == 1 && params.min_p == 0;
   penalise_ = params.penalty_window != 0 &&
               (params.repeat_penalty != 1 || params.presence_penalty != 0 ||
                params.frequency_penalty != 0);
@@ -178,7 +200,9 @@ void Sampler::Select(std::span<const float> logits, float max) {
   } else if (top_p) {
     SelectTopP(logits, max, params_.top_p, &candidates_);
   } else {
-    SelectAll(logits, &candidates_);
+    // A little low, for the rounding of Log; the exact test follows.
+    const double floor = max + Log(params_.min_p) - 1e-3;
+    SelectFrom(logits, static_cast<float>(floor), &candidates_);
   }
   if (params_.min_p > 0) {
     std::erase_if(candidates_, [&](const Candidate& c) {
@@ -187,19 +211,31 @@ void Sampler::Select(std::span<const float> logits, float max) {
   }
 }
 
-int32_t Sampler::Draw(float max) const {
+int32_t Sampler::Draw(std::span<const float> logits, float max) {
+  if (keep_all_) {
+    return DrawFromAll(logits, {.max = max, .temperature = params_.temperature},
+                       rng_.Uniform(step_));
+  }
+  Select(logits, max);
+  weights_.resize(candidates_.size() + 3);
   double total = 0;
-  for (const Candidate& c : candidates_) {
-    total += ExpNonPositive((c.logit - max) / params_.temperature);
+  for (size_t i = 0; i < candidates_.size(); i += 4) {
+    Float4 x = Splat(-kInf);
+    const size_t n = std::min<size_t>(4, candidates_.size() - i);
+    for (size_t j = 0; j < n; ++j) x[j] = candidates_[i + j].logit - max;
+    const Float4 weight = ExpNonPositive(x / Splat(params_.temperature));
+    for (size_t j = 0; j < 4; ++j) {
+      weights_[i + j] = weight[j];
+      total += weight[j];
+    }
   }
   const double target = rng_.Uniform(step_) * total;
   double sum = 0;
   int32_t last = -1;
-  for (const Candidate& c : candidates_) {
-    const float weight = ExpNonPositive((c.logit - max) / params_.temperature);
-    if (weight == 0) continue;
-    last = c.id;
-    sum += weight;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (weights_[i] == 0) continue;
+    last = candidates_[i].id;
+    sum += weights_[i];
     if (sum > target) break;
   }
   return last;
@@ -207,7 +243,7 @@ int32_t Sampler::Draw(float max) const {
 
 void Sampler::ModelLogprobs(std::span<const float> logits, float max,
                             SampledToken* out) {
-  log_sum_ = Log(SumExp(logits, max)) + static_cast<double>(max);
+  log_sum_ = Log(SumExp(logits, {.max = max})) + static_cast<double>(max);
   SelectTopK(logits, *params_.logprobs, &candidates_);
   for (const Candidate& c : candidates_) {
     out->top.push_back({c.id, static_cast<float>(c.logit - log_sum_)});
@@ -240,8 +276,7 @@ Result<SampledToken> Sampler::Sample(std::span<float> logits, TokenMask mask) {
   if (greedy_) {
     out.id = FirstEqual(logits, scan.max);
   } else {
-    Select(logits, scan.max);
-    out.id = Draw(scan.max);
+    out.id = Draw(logits, scan.max);
   }
   if (params_.logprobs) {
     // The first edit of a token holds its logit as the model gave it.

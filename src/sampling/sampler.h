@@ -87,9 +87,9 @@ class Sampler {
   void ApplyEdits(std::span<float> logits, TokenMask mask);
   void ApplyPenalties(std::span<float> logits);
   void Edit(std::span<float> logits, int32_t id, float value);
-  // Fills candidates_ with what steps 4 to 6 leave; returns the best logit.
+  // Fills candidates_ with what steps 4 to 6 leave.
   void Select(std::span<const float> logits, float max);
-  int32_t Draw(float max) const;
+  int32_t Draw(std::span<const float> logits, float max);
   void ModelLogprobs(std::span<const float> logits, float max,
                      SampledToken* out);
 
@@ -99,11 +99,13 @@ class Sampler {
   CounterRng rng_;
   uint64_t step_ = 0;  // tokens accepted so far
   bool greedy_ = false;
+  bool keep_all_ = false;  // no top-k, top-p or min-p
   bool penalise_ = false;
   std::vector<int32_t> suppress_;
   std::deque<int32_t> window_;               // the last tokens
   std::unordered_map<int32_t, int> counts_;  // of window_
   std::vector<Candidate> candidates_;        // scratch
+  std::vector<float> weights_;               // scratch, of candidates_
   std::vector<Candidate> edits_;  // logits before they were changed, in order
   double log_sum_ = 0;            // of the unmodified logits
 };
