@@ -17,6 +17,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(OPENSSL_USE_STATIC_LIBS ON)
 
+# Debian keeps headers that differ by architecture in a folder of their own.
+set(CMAKE_CXX_FLAGS_INIT
+    "-isystem ${CARAT_SYSROOT}/usr/include/aarch64-linux-gnu")
+
 # Shared libraries need others of the folder at link time.
 set(CMAKE_EXE_LINKER_FLAGS_INIT
     "-Wl,-rpath-link,${CARAT_SYSROOT}/usr/lib/aarch64-linux-gnu")
