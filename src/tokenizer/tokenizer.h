@@ -52,8 +52,8 @@ class Tokenizer {
   // Ids of `text`; never adds BOS or EOS. Invalid UTF-8 is encoded byte by
   // byte through the byte tokens, so that decoding gives the same bytes back.
   virtual std::vector<TokenId> Encode(
-      std::string_view text, SpecialText special = SpecialText::kPlain)
-      const = 0;
+      std::string_view text,
+      SpecialText special = SpecialText::kPlain) const = 0;
 
   virtual int vocab_size() const = 0;
   virtual TokenKind Kind(TokenId id) const = 0;
@@ -65,12 +65,14 @@ class Tokenizer {
   // The id whose vocabulary entry is exactly `piece`.
   virtual std::optional<TokenId> Find(std::string_view piece) const = 0;
 
-  TokenId bos() const { return bos_; }  // -1 when the file has none
+  // Found by name (<bos>, <eos>, <pad>, <unk>) before what the file declares:
+  // some Gemma files declare <turn|> to be their eos. -1 when there is none.
+  TokenId bos() const { return bos_; }
   TokenId eos() const { return eos_; }
   TokenId pad() const { return pad_; }
   TokenId unk() const { return unk_; }
   // Tokens that end a generation, from the file and by text: <eos>,
-  // <end_of_turn>, <turn|>, <|tool_response> ...
+  // <end_of_turn>, <turn|>, <|tool_response> ... In ascending order.
   const std::vector<TokenId>& end_of_generation() const { return eog_; }
 
   // Text of `ids`. Control tokens are left out, or written as their piece.
@@ -78,6 +80,10 @@ class Tokenizer {
                      bool keep_control = false) const;
 
  protected:
+  // Adds `ids` to end_of_generation(), unless they are out of range or name a
+  // piece of text: files exist that declare "</s>" or a newline.
+  void AddStops(std::span<const int64_t> ids);
+
   TokenId bos_ = -1, eos_ = -1, pad_ = -1, unk_ = -1;
   std::vector<TokenId> eog_;
 };
