@@ -48,7 +48,7 @@ inline float ExpNonPositive(float x) { return ExpNonPositive(Splat(x))[0]; }
 
 // log(x) for finite x > 0, absolute error below 1e-14 for results up to 700;
 // log(0) is -infinity.
-inline double Log(double x) {
+inline double NaturalLog(double x) {
   if (!(x > 0.0)) return -std::numeric_limits<double>::infinity();
   int exponent = 0;
   if (x < 2.2250738585072014e-308) {  // denormal: scale up by 2^54

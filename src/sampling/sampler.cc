@@ -201,7 +201,7 @@ void Sampler::Select(std::span<const float> logits, float max) {
     SelectTopP(logits, max, params_.top_p, &candidates_);
   } else {
     // A little low, for the rounding of Log; the exact test follows.
-    const double floor = max + Log(params_.min_p) - 1e-3;
+    const double floor = max + NaturalLog(params_.min_p) - 1e-3;
     SelectFrom(logits, static_cast<float>(floor), &candidates_);
   }
   if (params_.min_p > 0) {
@@ -243,7 +243,8 @@ int32_t Sampler::Draw(std::span<const float> logits, float max) {
 
 void Sampler::ModelLogprobs(std::span<const float> logits, float max,
                             SampledToken* out) {
-  log_sum_ = Log(SumExp(logits, {.max = max})) + static_cast<double>(max);
+  log_sum_ =
+      NaturalLog(SumExp(logits, {.max = max})) + static_cast<double>(max);
   SelectTopK(logits, *params_.logprobs, &candidates_);
   for (const Candidate& c : candidates_) {
     out->top.push_back({c.id, static_cast<float>(c.logit - log_sum_)});

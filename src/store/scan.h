@@ -1,0 +1,40 @@
+// Reads the folder trees of model stores. Nothing is copied or changed; what
+// cannot be used is skipped with a note. Folders, links and manifests are
+// foreign input: depth, entries and sizes are bounded, digests are checked
+// before they become part of a path.
+#ifndef CARAT_STORE_SCAN_H_
+#define CARAT_STORE_SCAN_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/roots.h"
+
+namespace carat {
+
+struct FoundModel {
+  std::string name;  // what a person types: "gemma3:270m", "org/repo:Q4_0"
+  // Shorter or longer spellings that also mean this model.
+  std::vector<std::string> aliases;
+  std::string path;  // for ModelFile::Open: a GGUF file or a folder
+  StoreKind store = StoreKind::kCarat;
+  uint64_t bytes = 0;  // on disk, all parts together
+};
+
+struct ScanResult {
+  std::vector<FoundModel> models;  // by name
+  std::vector<std::string> notes;  // one sentence for each thing skipped
+};
+
+// A root that does not exist gives nothing and no note.
+ScanResult ScanRoot(const StoreRoot& root);
+
+// "Q4_K_M", "BF16" ... from a GGUF's file name, upper case; empty when its
+// name does not say.
+std::string QuantisationInName(std::string_view file_name);
+
+}  // namespace carat
+
+#endif  // CARAT_STORE_SCAN_H_
