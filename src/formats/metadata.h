@@ -18,8 +18,19 @@ namespace carat {
 
 // Element types of GGUF metadata, by their ids in the file.
 enum class MetaType : uint32_t {
-  kU8 = 0, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray,
-  kU64, kI64, kF64,
+  kU8 = 0,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
 };
 
 // An array of fixed-size numbers (raw little-endian bytes) or of strings.
@@ -27,15 +38,15 @@ enum class MetaType : uint32_t {
 struct MetaArray {
   MetaType type = MetaType::kU8;
   size_t count = 0;
-  const uint8_t* raw = nullptr;             // numbers: count elements
-  std::vector<std::string_view> strings;    // strings: count views
+  const uint8_t* raw = nullptr;           // numbers: count elements
+  std::vector<std::string_view> strings;  // strings: count views
   // Element i of a numeric or bool array. Precondition: i < count.
   int64_t IntAt(size_t i) const;
   double DoubleAt(size_t i) const;
 };
 
-using MetaValue = std::variant<int64_t, uint64_t, double, bool,
-                               std::string_view, MetaArray>;
+using MetaValue =
+    std::variant<int64_t, uint64_t, double, bool, std::string_view, MetaArray>;
 
 class Metadata {
  public:
