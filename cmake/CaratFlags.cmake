@@ -15,6 +15,7 @@ target_compile_options(
   INTERFACE -Wall
             -Wextra
             -Wno-psabi
+            -Wno-missing-field-initializers # designated ones are the style
             -Werror=return-type
             -ffp-contract=off
             -fno-strict-aliasing
