@@ -82,11 +82,11 @@ std::vector<double> Naive(const Cache& c, const float* q, int heads,
   return out;
 }
 
-struct Run {
+struct Problem {
   std::vector<AttentionRow> rows;
   std::vector<float> q, out;
   AttentionArgs args;
-  Run(const Cache& c, int heads, std::vector<std::pair<int64_t, int64_t>> spans,
+  Problem(const Cache& c, int heads, std::vector<std::pair<int64_t, int64_t>> spans,
       float cap = 0.0f) {
     const int64_t width = heads * c.slice.head_dim;
     q = Queries(width * spans.size());
@@ -105,7 +105,7 @@ TEST(AttentionTest, MatchesDoubleArithmeticOverSplitsWindowsAndCaps) {
   for (KvType type : {KvType::kF32, KvType::kF16}) {
     for (float cap : {0.0f, 5.0f}) {
       Cache cache(type, 2, 32, 1300);
-      Run run(cache, 8, {{0, 1}, {0, 64}, {3, 65}, {700, 1212}, {0, 1300}},
+      Problem run(cache, 8, {{0, 1}, {0, 64}, {3, 65}, {700, 1212}, {0, 1300}},
               cap);
       ThreadPool pool(2);
       AttentionScratch scratch;
@@ -127,7 +127,7 @@ TEST(AttentionTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
   std::vector<std::pair<int64_t, int64_t>> spans;
   for (int64_t p = 900; p < 1010; ++p) spans.push_back({p - 400, p + 1});
   for (int64_t p = 1390; p < 1500; ++p) spans.push_back({0, p + 1});
-  Run batch(cache, 4, spans);
+  Problem batch(cache, 4, spans);
   ThreadPool one(1);
   AttentionScratch scratch;
   AttentionWith(Isa::kScalar, batch.args, scratch, one);

@@ -1,5 +1,10 @@
 // The vector and attention kernels compiled for: avx512.
 #if defined(__x86_64__)
+// GCC 12 warns about its own AVX-512 header (undefined pass-through operands).
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <immintrin.h>
 
 #include <cstdint>
