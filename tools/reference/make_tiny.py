@@ -197,12 +197,16 @@ def expectation(model, name, tokens, writer):
     }
 
 
+def reference_name():
+    return (f"transformers {transformers.__version__}, "
+            f"torch {torch.__version__.split('+')[0]}, f32, eager")
+
+
 def expected(checkpoint, model, writer):
     scale = model.model.embed_tokens.embed_scale
     out = {
         "model": checkpoint.name,
-        "reference": f"transformers {transformers.__version__}, "
-                     f"torch {torch.__version__.split('+')[0]}, f32, eager",
+        "reference": reference_name(),
         "values": "expected.bin",
         "embedding_scale": float(scale),
         "prompts": [expectation(model, name, tokens, writer)
@@ -313,7 +317,7 @@ def main():
         write_dump(tiny_models.build(checkpoint), args.out)
         return 0
     for name, checkpoint in tiny_models.CHECKPOINTS.items():
-        if args.only in (None, name):
+        if args.only == name or (args.only is None and checkpoint.committed):
             if args.find_seed:
                 find_seed(checkpoint)
             else:

@@ -31,6 +31,7 @@ class Checkpoint:
     nested: bool = False  # text_config and model.language_model. prefix
     shards: int = 1
     weights_of: str | None = None  # shares the weights of this checkpoint
+    committed: bool = True  # the others are made when somebody asks
 
 
 _GEMMA3 = dict(
@@ -66,7 +67,7 @@ _GEMMA4 = dict(
 
 CHECKPOINTS = {
     c.name: c
-    for c in (
+    for c in [
         Checkpoint("gemma3", "gemma3", 1, "F32", _GEMMA3),
         Checkpoint(
             "gemma3-rope8", "gemma3", 1, "F32",
@@ -112,7 +113,7 @@ CHECKPOINTS = {
             ),
         ),
         Checkpoint(
-            "gemma4-moe", "gemma4", 2, "BF16",
+            "gemma4-moe", "gemma4", 3, "BF16",
             _GEMMA4 | dict(
                 num_hidden_layers=3,
                 layer_types=[S, S, G],
@@ -127,8 +128,28 @@ CHECKPOINTS = {
             ),
             nested=True,
         ),
-    )
+    ]
 }
+# Every row a multiple of 256 values, for the types with blocks of that size.
+_WIDE = dict(hidden_size=256, intermediate_size=256, head_dim=64)
+_WIDE4 = _WIDE | dict(global_head_dim=128)
+for _base, _changes in (
+    ("gemma3", _WIDE | dict(query_pre_attn_scalar=64)),
+    ("gemma4-e", _WIDE4 | dict(hidden_size_per_layer_input=256)),
+    ("gemma4-dense", _WIDE4),
+    ("gemma4-moe", _WIDE4 | dict(moe_intermediate_size=256)),
+):
+    CHECKPOINTS[f"{_base}-wide"] = dataclasses.replace(
+        CHECKPOINTS[_base],
+        name=f"{_base}-wide",
+        config=CHECKPOINTS[_base].config | _changes,
+        committed=False,
+    )
+
+
+def with_config(checkpoint, **changes):
+    return dataclasses.replace(
+        checkpoint, config=checkpoint.config | changes)
 
 
 def config(checkpoint):
@@ -187,10 +208,15 @@ def _draw(rng, name, shape, family3):
         # the model repeat its last token.
         return uniform(5.0, 8.0) * rng.choice([-1.0, 1.0], shape) - one
     if name.endswith(("q_norm.weight", "k_norm.weight")):
-        return uniform(0.8, 2.0) - one if family3 else uniform(0.4, 1.1)
+        # Attention scores of about unit deviation: sharper attention would
+        # blow rounding differences up.
+        scale = 1.0 if family3 else shape[-1] ** -0.25
+        return uniform(0.5, 1.6) * scale - one
     if name.endswith("norm.weight") or "layernorm" in name:
         sign = np.where(rng.random(shape) < 0.1, -1.0, 1.0)
-        return uniform(0.4, 1.8) * sign - one
+        # Modest additions to the residual stream, for the same reason.
+        size = uniform(0.2, 1.0) if "post_" in name else uniform(0.4, 1.8)
+        return size * sign - one
     if name.endswith("layer_scalar"):
         return uniform(0.3, 1.0)
     if name.endswith("router.scale"):
