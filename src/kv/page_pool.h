@@ -1,0 +1,57 @@
+// Owns the memory of KV pages, one free list per layer group, within a byte
+// budget. Pages are reference-counted so that sequences can share what they have
+// in common. Not thread-safe: the engine's thread owns it.
+#ifndef CARAT_KV_PAGE_POOL_H_
+#define CARAT_KV_PAGE_POOL_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "blocks/kv_layout.h"
+#include "tensor/aligned_buffer.h"
+
+namespace carat {
+
+// One page: kKvTile positions of every layer of a group.
+struct KvPage {
+  uint8_t* data = nullptr;
+  int group = 0;
+  int references = 0;
+};
+
+class PagePool {
+ public:
+  // `budget_bytes`: most memory that pages may take together.
+  PagePool(const KvLayout& layout, uint64_t budget_bytes);
+  PagePool(const PagePool&) = delete;
+  PagePool& operator=(const PagePool&) = delete;
+
+  // A zeroed or recycled page with one reference; null when the budget is
+  // spent. Its bytes are finite numbers.
+  KvPage* Allocate(int group);
+  void Retain(KvPage* page) { ++page->references; }
+  // Gives one reference back; the last one frees the page for reuse.
+  void Release(KvPage* page);
+  // A page with the same bytes, or null when the budget is spent.
+  KvPage* Copy(const KvPage* page);
+
+  const KvLayout& layout() const { return layout_; }
+  uint64_t budget_bytes() const { return budget_bytes_; }
+  uint64_t used_bytes() const { return used_bytes_; }        // referenced
+  uint64_t reserved_bytes() const { return reserved_bytes_; }  // ever taken
+
+ private:
+  const KvLayout& layout_;
+  uint64_t budget_bytes_;
+  uint64_t used_bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;
+  std::vector<AlignedBuffer> slabs_;
+  std::vector<std::unique_ptr<KvPage>> pages_;
+  std::vector<std::vector<KvPage*>> free_;  // [group]
+};
+
+}  // namespace carat
+
+#endif  // CARAT_KV_PAGE_POOL_H_
