@@ -2,11 +2,18 @@
 //
 // Rows are lanes. A packed matrix holds groups of kRowGroup output rows; within
 // a group the columns run block by block, and every output keeps one float
-// accumulator that is updated in column order with fused multiply-adds:
+// accumulator that is updated in column order with fused multiply-adds.
 //
-//   quantised:  acc = fma(float(integer block dot), weight_scale * act_scale,
-//                         acc)                       for each block of columns
-//   f32, bf16:  acc = fma(w, x, acc)                 for each column
+//   f32, bf16, f16:  acc = fma(w, x, acc)                 for each column
+//   quantised:       acc = fma(float(dot), scale * x.scale, acc)
+//                    acc = fma(min, x.scaled_sum, acc)    if there are minimums
+//                                        for each block of kActBlock columns
+//
+// dot is the exact integer sum of (code - offset) * x.q over the block; scale
+// and min are exact f32 values (d, or d * sub-scale; m, or -(dmin * sub-min)).
+// Q6_K has two sub-scales per block: there dot = sub0 * dot0 + sub1 * dot1 over
+// its halves and scale = d. The products scale * x.scale and x.scaled_sum =
+// x.scale * float(sum of x.q) round once.
 //
 // GEMV and GEMM, one row or many, any thread count and every instruction set
 // follow that order, so they give the same bits.
@@ -15,6 +22,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "base/status.h"
 #include "base/thread_pool.h"
@@ -24,21 +32,22 @@
 
 namespace carat {
 
-inline constexpr int kRowGroup = 16;   // output rows packed side by side
-inline constexpr int kActBlock = 32;   // activations that share one scale
+inline constexpr int kRowGroup = 16;  // output rows packed side by side
+inline constexpr int kActBlock = 32;  // activations that share one scale
 
-// How a matrix lies in memory after PackMatrix. matmul.cc documents the bytes.
+// How a matrix lies in memory after PackMatrix. pack_layout.h documents the
+// bytes.
 enum class PackedLayout : uint8_t {
   kNone,
   kF32,
   kBF16,
   kF16,
-  kQ4_0,    // 4 bit, offset 8, f16 scale per 32
-  kQ4_1,    // 4 bit, f16 scale and minimum per 32
+  kQ4_0,  // 4 bit, offset 8, f16 scale per 32
+  kQ4_1,  // 4 bit, f16 scale and minimum per 32
   kQ5_0,
   kQ5_1,
-  kQ8_0,    // 8 bit signed, f16 scale per 32
-  kQ4_K,    // 4 bit, 6-bit scales and minimums per 32 under f16 per 256
+  kQ8_0,  // 8 bit signed, f16 scale per 32
+  kQ4_K,  // 4 bit, 6-bit scales and minimums per 32 under f16 per 256
   kQ5_K,
   kQ6_K,    // 6 bit, 8-bit scales per 16 under f16 per 256
   kIQ4_NL,  // 4-bit code book, f16 scale per 32
@@ -54,21 +63,51 @@ struct PackedMatrix {
   bool empty() const { return layout == PackedLayout::kNone; }
 };
 
-// The layout that a stored type is packed into. Types without one of their own
-// are widened: to kQ8_0-like exactness is not possible, so to kBF16 or kF32,
-// whichever holds every value exactly.
+// The layout that a stored type is packed into; kNone for integer types. Types
+// without one of their own are widened to one that holds every value exactly:
+// Q3_K to kQ6_K, MXFP4 to kBF16, Q2_K and the IQ1 to IQ3 types to kF32.
 PackedLayout LayoutFor(DType type);
-// Bytes of PackedMatrix::data for a matrix of that stored type.
+// Bytes of PackedMatrix::data for a matrix of that stored type; 0 if it cannot
+// be packed.
 size_t PackedBytes(DType type, int64_t rows, int64_t cols);
 
+// Called on the calling thread whenever source bytes [data, data + bytes) have
+// been packed; ranges come in order, without gaps, about 8 MiB each. A loader
+// can release the mapped file's pages there.
+using PackProgress = std::function<void(const uint8_t* data, size_t bytes)>;
+
 // Packs `rows` x `cols` elements stored row after row in `data`.
-// Errors: kUnsupported for integer types, kResourceExhausted without memory.
+// Errors: kUnsupported for integer types, kInvalidArgument for columns that
+// are not whole blocks, kResourceExhausted without memory.
 Result<PackedMatrix> PackMatrix(DType type, int64_t rows, int64_t cols,
-                                const uint8_t* data, ThreadPool& pool);
+                                const uint8_t* data, ThreadPool& pool,
+                                const PackProgress& progress = {});
+
+// One row as floats, [cols]: the same bits that Dequantize gives for the
+// stored row. Serves embedding look-ups in a packed (tied) output head.
+// Precondition: 0 <= row < w.rows.
+void UnpackRow(const PackedMatrix& w, int64_t row, float* out);
+
+// The int8 form of kActBlock activations: x ~ scale * q, scale = max|x| / 127,
+// round to nearest even; all zero when max|x| < 1e-30. Sums are kept in the
+// forms that the kernels start their accumulators from.
+struct ActBlock {
+  int8_t q[kActBlock];
+  float scale;
+  float scaled_sum;    // scale * float(sum of q)
+  int32_t neg_sum;     // minus the sum of q
+  int32_t neg_first;   // minus the sum of the first 16
+  int32_t neg_second;  // minus the sum of the last 16
+  // Two int16: minus the sum of q at columns 0, 1 (mod 4), and at 2, 3.
+  int32_t lanes;
+  int32_t lanes_first;   // of the first 16
+  int32_t lanes_second;  // of the last 16
+};
+static_assert(sizeof(ActBlock) == 64);
 
 // Rows of activations, [rows, cols] f32, plus the int8 form that quantised
-// weights consume (blocks of kActBlock: scale = max|x| / 127, round to nearest
-// even). Reusable: Resize only grows. One owner, one thread at a time.
+// weights consume. Reusable: Resize only grows. One owner, one thread at a
+// time.
 class Activations {
  public:
   void Resize(int64_t rows, int64_t cols);
@@ -81,23 +120,28 @@ class Activations {
   // Fills the int8 form of all rows from the f32 form.
   void Quantize(ThreadPool& pool);
 
-  // int8 form. Columns are padded with zeros to a multiple of kActBlock.
-  const int8_t* q(int64_t r) const { return q_.as<int8_t>() + r * q_stride_; }
-  const float* scales(int64_t r) const {
-    return scales_.as<float>() + r * blocks_;
-  }
-  // Sum of the int8 values of each block, then (second half of the row) of
-  // the first 16 values of each block.
-  const int32_t* sums(int64_t r) const {
-    return sums_.as<int32_t>() + r * blocks_ * 2;
+  // int8 form of a row: [blocks()]. Columns are padded with zeros to a
+  // multiple of kActBlock.
+  const ActBlock* quantized(int64_t r) const {
+    return quantized_.as<ActBlock>() + r * quantized_stride_;
   }
   int64_t blocks() const { return blocks_; }
+  // After a row's blocks follow, on x86, their values as int16: per block eight
+  // times (columns 4j, 4j + 2, 4j + 1, 4j + 3).
+  static constexpr bool kHasWide =
+#if defined(__x86_64__)
+      true;
+#else
+      false;
+#endif
+
   // Bytes that Resize(rows, cols) allocates.
   static size_t Bytes(int64_t rows, int64_t cols);
 
  private:
-  int64_t rows_ = 0, cols_ = 0, stride_ = 0, q_stride_ = 0, blocks_ = 0;
-  AlignedBuffer f32_, q_, scales_, sums_;
+  int64_t rows_ = 0, cols_ = 0, stride_ = 0, quantized_stride_ = 0;
+  int64_t blocks_ = 0;
+  AlignedBuffer f32_, quantized_;
 };
 
 // True when the layout consumes the int8 form (Quantize must have run).
@@ -105,9 +149,9 @@ bool UsesInt8(PackedLayout layout);
 
 // Which activation rows to multiply and where results go.
 struct MatMulRows {
-  const Activations* x = nullptr;     // [*, cols]
-  const int32_t* index = nullptr;     // rows of x to use; null: 0, 1, 2 ...
-  int64_t count = 0;                  // how many
+  const Activations* x = nullptr;  // [*, cols]
+  const int32_t* index = nullptr;  // rows of x to use; null: 0, 1, 2 ...
+  int64_t count = 0;               // how many
 };
 
 // y[i, 0..w.rows) = W x[row i]; y has `y_stride` floats between rows.
@@ -120,9 +164,13 @@ void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,
                      const MatMulRows& in, float* y, int64_t y_stride,
                      ThreadPool& pool);
 
-// The same with a chosen instruction set, for tests and `carat doctor`.
+// The same with a chosen instruction set (which must be supported), for tests
+// and `carat doctor`.
 void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
                 int64_t y_stride, ThreadPool& pool);
+void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
+                         const PackedMatrix& up, const MatMulRows& in, float* y,
+                         int64_t y_stride, ThreadPool& pool);
 
 }  // namespace carat
 

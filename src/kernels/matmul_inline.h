@@ -1,0 +1,14 @@
+// Compiler hints for the matrix kernels: everything between a kernel's loop and
+// its instructions is inlined, and loops over registers are unrolled.
+#ifndef CARAT_KERNELS_MATMUL_INLINE_H_
+#define CARAT_KERNELS_MATMUL_INLINE_H_
+
+#define CARAT_INLINE inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define CARAT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CARAT_UNROLL _Pragma("GCC unroll 64")
+#endif
+
+#endif  // CARAT_KERNELS_MATMUL_INLINE_H_

@@ -1,0 +1,496 @@
+// Matrix kernels over a small vector vocabulary. Included once per instruction
+// set, inside its namespace and target region, after the vocabulary:
+//
+//   U8 (bytes), I32, F32: registers of kLanes 32-bit lanes; kTileGroups,
+//   kTileRows, kDirectRows; Load*/Set*/And/Or/Shl/Shr and arithmetic; and the
+//   integer dot product of a block, as Start, Step, Finish and FinishPair.
+//
+// A lane is an output row; a byte register holds four columns of kLanes rows.
+
+constexpr int kVecs = kRowGroup / kLanes;  // registers per group
+constexpr int kTileVecs = kVecs * kTileGroups;
+constexpr int kTileWidth = kTileVecs * kLanes;  // output rows of a tile
+constexpr int kPanelBlocks = 16;                // 512 columns decoded at a time
+constexpr int kCodeBytes = kLanes * 4;
+
+// Activation rows of one pass: first blocks, and the distance to a row's
+// 16-bit form.
+template <int T>
+struct XRows {
+  const uint8_t* row[T];
+  ptrdiff_t wide;
+};
+
+// ---- Weights as the inner loop sees them -----------------------------------
+
+// Decodes a packed block in registers.
+template <PackedLayout L>
+struct DirectBlock {
+  static constexpr LayoutSpec kSpec = SpecOf(L);
+  const uint8_t* head;
+  const uint8_t* block;
+
+  // Columns 4J .. 4J + 3 of register v's rows.
+  template <int J>
+  CARAT_INLINE U8 Code(int v) const {
+    if constexpr (kSpec.bits == 8) {
+      return LoadBytes(block + J * kCodeVector + v * kCodeBytes);
+    } else {
+      const U8 pair = LoadBytes(block + J % 4 * kCodeVector + v * kCodeBytes);
+      U8 code;
+      if constexpr (J < 4) {
+        code = And(pair, SetByte(15));
+      } else {
+        code = And(Shr<4>(pair), SetByte(15));
+      }
+      if constexpr (kSpec.codebook) return LookUp(code);
+      if constexpr (kSpec.bits == 5) {
+        const U8 bits = LoadBytes(block + kSpec.high_at + v * kCodeBytes);
+        code = Or(code, And(MoveTo4<J>(bits), SetByte(0x10)));
+      }
+      if constexpr (kSpec.bits == 6) {
+        const U8 bits = LoadBytes(block + kSpec.high_at + J / 4 * kCodeVector +
+                                  v * kCodeBytes);
+        code = Or(code, And(MoveTo4<J % 4 * 2>(bits), SetByte(0x30)));
+      }
+      return code;
+    }
+  }
+  CARAT_INLINE F32 Scale(int v) const {
+    const uint8_t* scale = block + kSpec.scale_at;
+    if constexpr (kSpec.kind == ScaleKind::kHalf ||
+                  kSpec.kind == ScaleKind::kHalfMin) {
+      return LoadHalfs(scale + v * kLanes * 2);
+    } else if constexpr (kSpec.kind == ScaleKind::kSubMin) {
+      return Mul(LoadHalfs(head + v * kLanes * 2),
+                 LoadU8AsF32(scale + v * kLanes));
+    } else if constexpr (kSpec.kind == ScaleKind::kSub) {
+      return Mul(LoadHalfs(head + v * kLanes * 2),
+                 LoadI8AsF32(scale + v * kLanes));
+    } else {
+      return LoadHalfs(head + v * kLanes * 2);
+    }
+  }
+  CARAT_INLINE F32 Min(int v) const {
+    if constexpr (kSpec.kind == ScaleKind::kHalfMin) {
+      return LoadHalfs(block + kSpec.min_at + v * kLanes * 2);
+    } else {
+      return Negate(Mul(LoadHalfs(head + 32 + v * kLanes * 2),
+                        LoadU8AsF32(block + kSpec.min_at + v * kLanes)));
+    }
+  }
+  CARAT_INLINE I32 Sub(int half, int v) const {
+    return LoadSub(block + kSpec.scale_at + half * 16 + v * kLanes);
+  }
+};
+
+// A block decoded to one byte per code and f32 scales, for use with many
+// activation rows.
+template <PackedLayout L>
+struct PanelBlock {
+  alignas(64) uint8_t codes[kTileWidth * kActBlock];
+  float scale[kTileWidth];
+  float min[kTileWidth];
+  int32_t sub[2][kTileWidth];
+
+  template <int J>
+  CARAT_INLINE U8 Code(int v) const {
+    return LoadBytes(codes + (J * kTileVecs + v) * kCodeBytes);
+  }
+  CARAT_INLINE F32 Scale(int v) const { return LoadF32(scale + v * kLanes); }
+  CARAT_INLINE F32 Min(int v) const { return LoadF32(min + v * kLanes); }
+  CARAT_INLINE I32 Sub(int half, int v) const {
+    return LoadI32(sub[half] + v * kLanes);
+  }
+
+  template <int J>
+  CARAT_INLINE void DecodeFrom(const DirectBlock<L>& from, int tile_vec,
+                               int v) {
+    StoreBytes(from.template Code<J>(v),
+               codes + (J * kTileVecs + tile_vec) * kCodeBytes);
+    if constexpr (J < 7) DecodeFrom<J + 1>(from, tile_vec, v);
+  }
+  CARAT_INLINE void Decode(const DirectBlock<L>& from, int group) {
+    constexpr LayoutSpec kSpec = SpecOf(L);
+    CARAT_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      const int at = group * kVecs + v;
+      DecodeFrom<0>(from, at, v);
+      StoreF32(from.Scale(v), scale + at * kLanes);
+      if constexpr (HasMin(kSpec)) StoreF32(from.Min(v), min + at * kLanes);
+      if constexpr (kSpec.kind == ScaleKind::kSubPair) {
+        StoreI32(from.Sub(0, v), sub[0] + at * kLanes);
+        StoreI32(from.Sub(1, v), sub[1] + at * kLanes);
+      }
+    }
+  }
+};
+
+// ---- Integer dot products ---------------------------------------------------
+
+// acc[t][v] += columns 4J .. 4(kEnd - 1) + 3 of the block.
+template <PackedLayout L, int J, int kEnd, int T, int V, class Weights>
+CARAT_INLINE void Quads(const Weights& w, const XRows<T>& x, I32 (&acc)[T][V]) {
+  U8 code[V];
+  CARAT_UNROLL
+  for (int v = 0; v < V; ++v) code[v] = w.template Code<J>(v);
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const auto quad = LoadQuad<L, J>(x.row[t], x.wide);
+    CARAT_UNROLL
+    for (int v = 0; v < V; ++v)
+      acc[t][v] = Step<L, J>(acc[t][v], code[v], quad);
+  }
+  if constexpr (J + 1 < kEnd) Quads<L, J + 1, kEnd>(w, x, acc);
+}
+
+template <PackedLayout L, int kHalf, int T, int V>
+CARAT_INLINE void StartAll(const XRows<T>& x, I32 (&acc)[T][V]) {
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const I32 start = Start<L, kHalf>(x.row[t]);
+    CARAT_UNROLL
+    for (int v = 0; v < V; ++v) acc[t][v] = start;
+  }
+}
+
+template <PackedLayout L, int T, int V, class Weights>
+CARAT_INLINE void Dots(const Weights& w, const XRows<T>& x, I32 (&dot)[T][V]) {
+  if constexpr (SpecOf(L).kind == ScaleKind::kSubPair) {
+    I32 second[T][V];
+    StartAll<L, 0>(x, dot);
+    Quads<L, 0, 4>(w, x, dot);
+    CARAT_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const I32 sub = w.Sub(0, v);
+      CARAT_UNROLL
+      for (int t = 0; t < T; ++t) dot[t][v] = FinishPair(dot[t][v], sub);
+    }
+    StartAll<L, 1>(x, second);
+    Quads<L, 4, 8>(w, x, second);
+    CARAT_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const I32 sub = w.Sub(1, v);
+      CARAT_UNROLL
+      for (int t = 0; t < T; ++t) {
+        dot[t][v] = AddI32(dot[t][v], FinishPair(second[t][v], sub));
+      }
+    }
+  } else {
+    StartAll<L, 0>(x, dot);
+    Quads<L, 0, 8>(w, x, dot);
+    CARAT_UNROLL
+    for (int t = 0; t < T; ++t) {
+      CARAT_UNROLL
+      for (int v = 0; v < V; ++v) dot[t][v] = Finish<L>(dot[t][v], x.row[t]);
+    }
+  }
+}
+
+// The update of one accumulator that matmul.h defines.
+template <PackedLayout L>
+CARAT_INLINE F32 Update(I32 dot, F32 scale, F32 min, const ActBlock* x,
+                        F32 acc) {
+  acc = Fma(ToF32(dot), Mul(scale, SetF32(&x->scale)), acc);
+  if constexpr (HasMin(SpecOf(L))) {
+    acc = Fma(min, SetF32(&x->scaled_sum), acc);
+  }
+  return acc;
+}
+
+template <int T>
+CARAT_INLINE void Advance(XRows<T>& x) {
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) x.row[t] += sizeof(ActBlock);
+}
+
+template <PackedLayout L, class Weights>
+CARAT_INLINE F32 MinOf(const Weights& w, int v) {
+  if constexpr (HasMin(SpecOf(L))) return w.Min(v);
+  return ZeroF32();
+}
+
+// ---- One to kDirectRows activation rows -------------------------------------
+
+template <int T>
+CARAT_INLINE XRows<T> RowsAt(const MatMulTask& task, int64_t first,
+                             int64_t block) {
+  XRows<T> x;
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    x.row[t] = reinterpret_cast<const uint8_t*>(
+        task.x->quantized(task.x_row(first + t)) + block);
+  }
+  x.wide = task.x->blocks() * static_cast<ptrdiff_t>(sizeof(ActBlock));
+  return x;
+}
+
+template <int V>
+CARAT_INLINE void StoreRow(const F32 (&acc)[V], int64_t valid, float* y) {
+  if (valid >= V * kLanes) {
+    CARAT_UNROLL
+    for (int v = 0; v < V; ++v) StoreF32(acc[v], y + v * kLanes);
+    return;
+  }
+  alignas(64) float lanes[V * kLanes];
+  for (int v = 0; v < V; ++v) StoreF32(acc[v], lanes + v * kLanes);
+  for (int64_t i = 0; i < valid; ++i) y[i] = lanes[i];
+}
+
+template <PackedLayout L, int T>
+void MatVec(const MatMulTask& task) {
+  constexpr LayoutSpec kSpec = SpecOf(L);
+  const int64_t supers = task.w->cols / (kActBlock * kSpec.super);
+  const uint8_t* at =
+      task.w->data.data() +
+      static_cast<size_t>(task.group_begin) * GroupBytes(L, task.w->cols);
+  for (int64_t g = 0; g < task.group_count; ++g) {
+    F32 acc[T][kVecs];
+    CARAT_UNROLL
+    for (int t = 0; t < T; ++t) {
+      CARAT_UNROLL
+      for (int v = 0; v < kVecs; ++v) acc[t][v] = ZeroF32();
+    }
+    XRows<T> x = RowsAt<T>(task, 0, 0);
+    for (int64_t s = 0; s < supers; ++s) {
+      DirectBlock<L> w = {at, at + kSpec.head_bytes};
+      at += kSpec.head_bytes + kSpec.super * kSpec.block_bytes;
+      for (int b = 0; b < kSpec.super; ++b) {
+        I32 dot[T][kVecs];
+        Dots<L>(w, x, dot);
+        CARAT_UNROLL
+        for (int v = 0; v < kVecs; ++v) {
+          const F32 scale = w.Scale(v), min = MinOf<L>(w, v);
+          CARAT_UNROLL
+          for (int t = 0; t < T; ++t) {
+            acc[t][v] = Update<L>(dot[t][v], scale, min,
+                                  reinterpret_cast<const ActBlock*>(x.row[t]),
+                                  acc[t][v]);
+          }
+        }
+        Advance(x);
+        w.block += kSpec.block_bytes;
+      }
+    }
+    const int64_t valid = task.valid(task.group_begin + g);
+    CARAT_UNROLL
+    for (int t = 0; t < T; ++t) {
+      StoreRow<kVecs>(acc[t], valid,
+                      task.y + t * task.y_stride + g * kRowGroup);
+    }
+  }
+}
+
+// ---- Many activation rows ---------------------------------------------------
+
+// c: [T][kTileWidth], updated by `blocks` decoded blocks.
+template <PackedLayout L, int T>
+void Tile(const PanelBlock<L>* w, int64_t blocks, XRows<T> x, float* c) {
+  for (int64_t b = 0; b < blocks; ++b, ++w) {
+    I32 dot[T][kTileVecs];
+    Dots<L>(*w, x, dot);
+    CARAT_UNROLL
+    for (int v = 0; v < kTileVecs; ++v) {
+      const F32 scale = w->Scale(v), min = MinOf<L>(*w, v);
+      CARAT_UNROLL
+      for (int t = 0; t < T; ++t) {
+        float* to = c + t * kTileWidth + v * kLanes;
+        StoreF32(
+            Update<L>(dot[t][v], scale, min,
+                      reinterpret_cast<const ActBlock*>(x.row[t]), LoadF32(to)),
+            to);
+      }
+    }
+    Advance(x);
+  }
+}
+
+template <PackedLayout L, int T>
+CARAT_INLINE void TileAt(const MatMulTask& task, int64_t row,
+                         const PanelBlock<L>* panel, int64_t first,
+                         int64_t blocks, float* c) {
+  Tile<L, T>(panel, blocks, RowsAt<T>(task, row, first), c + row * kTileWidth);
+}
+
+template <PackedLayout L>
+void Tiles(const MatMulTask& task, const PanelBlock<L>* panel, int64_t first,
+           int64_t blocks, float* c) {
+  int64_t row = 0;
+  for (; row + kTileRows <= task.row_count; row += kTileRows) {
+    TileAt<L, kTileRows>(task, row, panel, first, blocks, c);
+  }
+  for (; row + 2 <= task.row_count; row += 2) {
+    TileAt<L, 2>(task, row, panel, first, blocks, c);
+  }
+  if (row < task.row_count) TileAt<L, 1>(task, row, panel, first, blocks, c);
+}
+
+template <PackedLayout L>
+void DecodePanel(const uint8_t* const* groups, int64_t first, int64_t blocks,
+                 PanelBlock<L>* panel) {
+  constexpr LayoutSpec kSpec = SpecOf(L);
+  for (int64_t b = 0; b < blocks; ++b) {
+    CARAT_UNROLL
+    for (int g = 0; g < kTileGroups; ++g) {
+      panel[b].Decode({HeadOf(kSpec, groups[g], first + b),
+                       BlockOf(kSpec, groups[g], first + b)},
+                      g);
+    }
+  }
+}
+
+CARAT_INLINE void StoreTile(const MatMulTask& task, int64_t g, const float* c) {
+  for (int64_t i = 0; i < task.row_count; ++i, c += kTileWidth) {
+    for (int k = 0; k < kTileGroups && g + k < task.group_count; ++k) {
+      F32 row[kVecs];
+      CARAT_UNROLL
+      for (int v = 0; v < kVecs; ++v) {
+        row[v] = LoadF32(c + k * kRowGroup + v * kLanes);
+      }
+      StoreRow<kVecs>(row, task.valid(task.group_begin + g + k),
+                      task.y + i * task.y_stride + (g + k) * kRowGroup);
+    }
+  }
+}
+
+template <PackedLayout L>
+void MatMat(const MatMulTask& task) {
+  alignas(64) PanelBlock<L> panel[kPanelBlocks];
+  alignas(64) float c[kMaxTaskRows * kTileWidth];
+  const size_t group_bytes = GroupBytes(L, task.w->cols);
+  const int64_t blocks = task.w->cols / kActBlock;
+  for (int64_t g = 0; g < task.group_count; g += kTileGroups) {
+    const uint8_t* groups[kTileGroups];
+    for (int k = 0; k < kTileGroups; ++k) {
+      // A tile that sticks out repeats its last group; StoreTile drops it.
+      const int64_t at = g + k < task.group_count ? g + k : g;
+      groups[k] = task.w->data.data() +
+                  static_cast<size_t>(task.group_begin + at) * group_bytes;
+    }
+    std::memset(
+        c, 0, sizeof(float) * kTileWidth * static_cast<size_t>(task.row_count));
+    for (int64_t first = 0; first < blocks; first += kPanelBlocks) {
+      const int64_t n =
+          blocks - first < kPanelBlocks ? blocks - first : kPanelBlocks;
+      DecodePanel<L>(groups, first, n, panel);
+      Tiles<L>(task, panel, first, n, c);
+    }
+    StoreTile(task, g, c);
+  }
+}
+
+template <PackedLayout L, int T>
+CARAT_INLINE void MatVecOf(const MatMulTask& task) {
+  if (task.row_count == T) {
+    MatVec<L, T>(task);
+  } else if constexpr (T > 1) {
+    MatVecOf<L, T - 1>(task);
+  }
+}
+
+template <PackedLayout L>
+void RunQuantized(const MatMulTask& task) {
+  if (task.row_count <= kDirectRows) {
+    MatVecOf<L, kDirectRows>(task);
+  } else {
+    MatMat<L>(task);
+  }
+}
+
+// ---- Float weights ----------------------------------------------------------
+
+// T activation rows times G groups, accumulators in registers throughout.
+template <PackedLayout L, int T, int G>
+void FloatTile(const MatMulTask& task, int64_t row, int64_t g) {
+  const int64_t cols = task.w->cols;
+  const size_t group_bytes = GroupBytes(L, cols);
+  const uint8_t* w = task.w->data.data() +
+                     static_cast<size_t>(task.group_begin + g) * group_bytes;
+  const float* x[T];
+  F32 acc[T][G * kVecs];
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    x[t] = task.x->row(task.x_row(row + t));
+    CARAT_UNROLL
+    for (int v = 0; v < G * kVecs; ++v) acc[t][v] = ZeroF32();
+  }
+  constexpr int kBytes = kLanes * FloatBytes(L);
+  for (int64_t c = 0; c < cols; ++c, w += kVecs * kBytes) {
+    CARAT_UNROLL
+    for (int v = 0; v < G * kVecs; ++v) {
+      const F32 weight =
+          LoadWeights<L>(w + static_cast<size_t>(v / kVecs) * group_bytes +
+                         v % kVecs * kBytes);
+      CARAT_UNROLL
+      for (int t = 0; t < T; ++t) {
+        acc[t][v] = Fma(weight, SetF32(x[t] + c), acc[t][v]);
+      }
+    }
+  }
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    float* y = task.y + (row + t) * task.y_stride + g * kRowGroup;
+    CARAT_UNROLL
+    for (int k = 0; k < G; ++k) {
+      F32 part[kVecs];
+      CARAT_UNROLL
+      for (int v = 0; v < kVecs; ++v) part[v] = acc[t][k * kVecs + v];
+      StoreRow<kVecs>(part, task.valid(task.group_begin + g + k),
+                      y + k * kRowGroup);
+    }
+  }
+}
+
+template <PackedLayout L>
+void RunFloat(const MatMulTask& task) {
+  int64_t row = 0;
+  for (; row + kFloatRows <= task.row_count; row += kFloatRows) {
+    for (int64_t g = 0; g < task.group_count; ++g) {
+      FloatTile<L, kFloatRows, 1>(task, row, g);
+    }
+  }
+  for (; row + 2 <= task.row_count; row += 2) {
+    int64_t g = 0;
+    for (; g + 2 <= task.group_count; g += 2) FloatTile<L, 2, 2>(task, row, g);
+    if (g < task.group_count) FloatTile<L, 2, 1>(task, row, g);
+  }
+  if (row < task.row_count) {
+    int64_t g = 0;
+    for (; g + 4 <= task.group_count; g += 4) FloatTile<L, 1, 4>(task, row, g);
+    for (; g < task.group_count; ++g) FloatTile<L, 1, 1>(task, row, g);
+  }
+}
+
+inline MatMulTaskFn KernelOf(PackedLayout layout) {
+  switch (layout) {
+    case PackedLayout::kNone:
+      return nullptr;
+    case PackedLayout::kF32:
+      return &RunFloat<PackedLayout::kF32>;
+    case PackedLayout::kBF16:
+      return &RunFloat<PackedLayout::kBF16>;
+    case PackedLayout::kF16:
+      return &RunFloat<PackedLayout::kF16>;
+    case PackedLayout::kQ4_0:
+      return &RunQuantized<PackedLayout::kQ4_0>;
+    case PackedLayout::kQ4_1:
+      return &RunQuantized<PackedLayout::kQ4_1>;
+    case PackedLayout::kQ5_0:
+      return &RunQuantized<PackedLayout::kQ5_0>;
+    case PackedLayout::kQ5_1:
+      return &RunQuantized<PackedLayout::kQ5_1>;
+    case PackedLayout::kQ8_0:
+      return &RunQuantized<PackedLayout::kQ8_0>;
+    case PackedLayout::kQ4_K:
+      return &RunQuantized<PackedLayout::kQ4_K>;
+    case PackedLayout::kQ5_K:
+      return &RunQuantized<PackedLayout::kQ5_K>;
+    case PackedLayout::kQ6_K:
+      return &RunQuantized<PackedLayout::kQ6_K>;
+    case PackedLayout::kIQ4_NL:
+      return &RunQuantized<PackedLayout::kIQ4_NL>;
+    case PackedLayout::kIQ4_XS:
+      return &RunQuantized<PackedLayout::kIQ4_XS>;
+  }
+  return nullptr;
+}

@@ -1,0 +1,283 @@
+// Stored quantised blocks -> packed groups (see pack_layout.h). All shuffling
+// is done on 32-bit words of four consecutive columns.
+#include <cstring>
+
+#include "kernels/pack_layout.h"
+#include "tensor/dequantize.h"
+
+namespace carat {
+namespace {
+
+inline uint32_t Word(const uint8_t* p) {
+  uint32_t w;
+  std::memcpy(&w, p, 4);
+  return w;
+}
+inline void PutWord(uint8_t* p, uint32_t w) { std::memcpy(p, &w, 4); }
+
+// A packed block and the row in it that is being written.
+struct Slot {
+  uint8_t* block;
+  int row;
+  uint8_t* code(int vector) const {
+    return block + vector * kCodeVector + row * 4;
+  }
+};
+
+inline void CopyHalf(const uint8_t* src, uint8_t* dst, int row) {
+  std::memcpy(dst + row * 2, src, 2);
+}
+
+// 16 bytes whose nibbles are columns l and l + 16: the packed order already.
+inline void PutNibbles(const uint8_t* src, Slot to) {
+  for (int j = 0; j < 4; ++j) PutWord(to.code(j), Word(src + 4 * j));
+}
+
+// 32 codes, one per byte.
+inline void PutCodes4(const uint32_t code[8], Slot to) {
+  for (int j = 0; j < 4; ++j) {
+    PutWord(to.code(j),
+            (code[j] & 0x0f0f0f0f) | ((code[j + 4] & 0x0f0f0f0f) << 4));
+  }
+}
+inline void PutHigh1(const uint32_t code[8], uint8_t* high, int row) {
+  uint32_t word = 0;
+  for (int j = 0; j < 8; ++j) word |= ((code[j] >> 4) & 0x01010101) << j;
+  PutWord(high + row * 4, word);
+}
+inline void PutHigh2(const uint32_t code[8], uint8_t* high, int row) {
+  for (int half = 0; half < 2; ++half) {
+    uint32_t word = 0;
+    for (int j = 0; j < 4; ++j) {
+      word |= ((code[half * 4 + j] >> 4) & 0x03030303) << (2 * j);
+    }
+    PutWord(high + half * kCodeVector + row * 4, word);
+  }
+}
+
+// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL: one stored block is one packed block.
+void PackSimple(DType type, const uint8_t* src, Slot to) {
+  const LayoutSpec spec = SpecOf(LayoutFor(type));
+  CopyHalf(src, to.block + spec.scale_at, to.row);
+  src += 2;
+  if (spec.kind == ScaleKind::kHalfMin) {
+    CopyHalf(src, to.block + spec.min_at, to.row);
+    src += 2;
+  }
+  if (spec.bits == 8) {
+    for (int j = 0; j < 8; ++j) {
+      PutWord(to.code(j), Word(src + 4 * j) ^ 0x80808080);
+    }
+    return;
+  }
+  if (spec.bits == 5) {
+    const uint32_t bits = Word(src);  // bit k belongs to column k
+    uint32_t high = 0;
+    for (int j = 0; j < 8; ++j) {
+      // Four bits to the lowest bit of four bytes.
+      high |= ((((bits >> (4 * j)) & 15) * 0x00204081u) & 0x01010101) << j;
+    }
+    PutWord(to.block + spec.high_at + to.row * 4, high);
+    src += 4;
+  }
+  PutNibbles(src, to);
+}
+
+// The eight 6-bit scales and minimums of Q4_K and Q5_K in 12 bytes.
+inline uint8_t SubScale(const uint8_t* s, int i) {
+  if (i < 4) return s[i] & 63;
+  return static_cast<uint8_t>((s[i + 4] & 15) | ((s[i - 4] >> 6) << 4));
+}
+inline uint8_t SubMin(const uint8_t* s, int i) {
+  if (i < 4) return s[i + 4] & 63;
+  return static_cast<uint8_t>((s[i + 4] >> 4) | ((s[i] >> 6) << 4));
+}
+
+void PackQ45K(DType type, const uint8_t* src, uint8_t* super, int row) {
+  const LayoutSpec spec = SpecOf(LayoutFor(type));
+  CopyHalf(src, super, row);           // d
+  CopyHalf(src + 2, super + 32, row);  // dmin
+  const uint8_t* scales = src + 4;
+  const uint8_t* high = spec.bits == 5 ? src + 16 : nullptr;  // 32 bytes
+  const uint8_t* low = spec.bits == 5 ? src + 48 : src + 16;
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    to.block[spec.scale_at + row] = SubScale(scales, i);
+    to.block[spec.min_at + row] = SubMin(scales, i);
+    uint32_t code[8];
+    for (int j = 0; j < 8; ++j) {
+      const uint32_t pair = Word(low + i / 2 * 32 + 4 * j);
+      code[j] = (pair >> (i % 2 * 4)) & 0x0f0f0f0f;
+      if (high != nullptr) {
+        code[j] |= ((Word(high + 4 * j) >> i) & 0x01010101) << 4;
+      }
+    }
+    PutCodes4(code, to);
+    if (high != nullptr) PutHigh1(code, to.block + spec.high_at, row);
+  }
+}
+
+void PackQ6K(const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kQ6_K);
+  const uint8_t* scales = src + 192;
+  CopyHalf(src + 208, super, row);
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    // Halves of 128 columns: 64 bytes of low nibbles (columns 0-63 low,
+    // 64-127 high), 32 bytes that hold 2 bits for each quarter.
+    const int quarter = i % 4;
+    const uint8_t* low = src + i / 4 * 64 + quarter % 2 * 32;
+    const uint8_t* high = src + 128 + i / 4 * 32;
+    uint32_t code[8];
+    for (int j = 0; j < 8; ++j) {
+      code[j] = (Word(low + 4 * j) >> (quarter / 2 * 4)) & 0x0f0f0f0f;
+      code[j] |= ((Word(high + 4 * j) >> (2 * quarter)) & 0x03030303) << 4;
+    }
+    PutCodes4(code, to);
+    PutHigh2(code, to.block + spec.high_at, row);
+    to.block[spec.scale_at + row] = scales[2 * i];
+    to.block[spec.scale_at + 16 + row] = scales[2 * i + 1];
+  }
+}
+
+// The sixteen 6-bit scales of Q3_K in 12 bytes, less 32.
+inline int Q3Scale(const uint8_t* s, int i) {
+  const int low = i < 8 ? s[i] & 15 : s[i - 8] >> 4;
+  const int high = (s[8 + i % 4] >> (2 * (i / 4))) & 3;
+  return (low | (high << 4)) - 32;
+}
+
+// Three bits and an offset of 4 fit Q6_K's six bits and offset of 32.
+void PackQ3K(const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kQ6_K);
+  const uint8_t* mask = src;  // 32 bytes, bit i: column 32 i + l has bit 2
+  const uint8_t* scales = src + 96;
+  CopyHalf(src + 108, super, row);
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    const uint8_t* low = src + 32 + i / 4 * 32;
+    uint32_t code[8];
+    for (int j = 0; j < 8; ++j) {
+      code[j] = (Word(low + 4 * j) >> (2 * (i % 4))) & 0x03030303;
+      code[j] |= ((Word(mask + 4 * j) >> i) & 0x01010101) << 2;
+      code[j] += 0x1c1c1c1c;  // 32 - 4
+    }
+    PutCodes4(code, to);
+    PutHigh2(code, to.block + spec.high_at, row);
+    for (int k = 0; k < 2; ++k) {
+      to.block[spec.scale_at + 16 * k + row] =
+          static_cast<uint8_t>(Q3Scale(scales, 2 * i + k));
+    }
+  }
+}
+
+void PackIQ4XS(const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kIQ4_XS);
+  CopyHalf(src, super, row);
+  const uint32_t high = src[2] | (src[3] << 8);
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    const int low = (src[4 + i / 2] >> (i % 2 * 4)) & 15;
+    const int scale = (low | (((high >> (2 * i)) & 3) << 4)) - 32;
+    to.block[spec.scale_at + row] = static_cast<uint8_t>(scale);
+    PutNibbles(src + 8 + 16 * i, to);
+  }
+}
+
+}  // namespace
+
+void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
+                        int valid_rows, int64_t cols, uint8_t* dst) {
+  const LayoutSpec spec = SpecOf(LayoutFor(type));
+  const size_t super_bytes =
+      static_cast<size_t>(spec.head_bytes + spec.super * spec.block_bytes);
+  const size_t stored = GetDTypeInfo(type).block_bytes;
+  const int64_t supers = cols / (kActBlock * spec.super);
+  for (int64_t b = 0; b < supers; ++b, dst += super_bytes, src += stored) {
+    for (int row = 0; row < valid_rows; ++row) {
+      const uint8_t* from = src + static_cast<size_t>(row) * row_bytes;
+      switch (type) {
+        case DType::kQ4_K:
+        case DType::kQ5_K:
+          PackQ45K(type, from, dst, row);
+          break;
+        case DType::kQ6_K:
+          PackQ6K(from, dst, row);
+          break;
+        case DType::kQ3_K:
+          PackQ3K(from, dst, row);
+          break;
+        case DType::kIQ4_XS:
+          PackIQ4XS(from, dst, row);
+          break;
+        default:
+          PackSimple(type, from, {dst, row});
+          break;
+      }
+    }
+  }
+}
+
+namespace {
+
+inline float HalfAt(const uint8_t* p, int row) {
+  uint16_t half;
+  std::memcpy(&half, p + row * 2, 2);
+  return HalfToFloat(half);
+}
+
+int32_t CodeAt(const LayoutSpec& spec, const uint8_t* block, int row, int col) {
+  const int quad = col / 4, byte = row * 4 + col % 4;
+  if (spec.bits == 8) return block[quad * kCodeVector + byte] - spec.offset;
+  const uint8_t pair = block[quad % 4 * kCodeVector + byte];
+  int32_t code = quad < 4 ? pair & 15 : pair >> 4;
+  const uint8_t* high = block + spec.high_at;
+  if (spec.codebook) code = kCodebook[code];
+  if (spec.bits == 5) code |= ((high[byte] >> quad) & 1) << 4;
+  if (spec.bits == 6) {
+    const uint8_t bits = high[quad / 4 * kCodeVector + byte];
+    code |= ((bits >> (2 * (quad % 4))) & 3) << 4;
+  }
+  return code - spec.offset;
+}
+
+}  // namespace
+
+RowBlock ReadRowBlock(PackedLayout layout, const uint8_t* group, int64_t b,
+                      int row) {
+  const LayoutSpec spec = SpecOf(layout);
+  const uint8_t* head = HeadOf(spec, group, b);
+  const uint8_t* block = BlockOf(spec, group, b);
+  RowBlock out = {};
+  for (int k = 0; k < kActBlock; ++k) {
+    out.code[k] = CodeAt(spec, block, row, k);
+  }
+  const uint8_t* scale = block + spec.scale_at;
+  switch (spec.kind) {
+    case ScaleKind::kHalf:
+      out.scale = HalfAt(scale, row);
+      break;
+    case ScaleKind::kHalfMin:
+      out.scale = HalfAt(scale, row);
+      out.min = HalfAt(block + spec.min_at, row);
+      break;
+    case ScaleKind::kSubMin:
+      out.scale = HalfAt(head, row) * static_cast<float>(scale[row]);
+      out.min = -(HalfAt(head + 32, row) *
+                  static_cast<float>(block[spec.min_at + row]));
+      break;
+    case ScaleKind::kSub:
+      out.scale = HalfAt(head, row) *
+                  static_cast<float>(static_cast<int8_t>(scale[row]));
+      break;
+    case ScaleKind::kSubPair:
+      out.scale = HalfAt(head, row);
+      for (int k = 0; k < 2; ++k) {
+        out.sub[k] = static_cast<int8_t>(scale[16 * k + row]);
+      }
+      break;
+  }
+  return out;
+}
+
+}  // namespace carat
