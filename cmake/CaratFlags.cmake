@@ -17,7 +17,6 @@ target_compile_options(
             -Wno-psabi
             # Structs of options name some members and leave the defaults.
             -Wno-missing-field-initializers
-            -Wno-missing-field-initializers # designated ones are the style
             -Werror=return-type
             -ffp-contract=off
             -fno-strict-aliasing
