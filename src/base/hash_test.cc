@@ -1,6 +1,7 @@
 #include "base/hash.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -32,7 +33,8 @@ TEST(HashTest, PiecesGiveTheSameDigestAsTheWhole) {
 }
 
 TEST(HashTest, FileDigestEqualsThatOfItsBytes) {
-  const std::string path = testing::TempDir() + "/carat_hash_test";
+  const std::string path =
+      testing::TempDir() + "/carat_hash_test_" + std::to_string(getpid());
   const std::string text(3 << 20, 'z');
   std::ofstream(path, std::ios::binary) << text;
   Result<Sha256Digest> digest = Sha256OfFile(path);
