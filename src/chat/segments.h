@@ -23,7 +23,7 @@ struct Segment {
   std::string text;
   int count = 1;  // kControl: how many times in a row
   // kMedia: what goes here; a copy of the message's part.
-  Media media;
+  Media media = {};
   bool operator==(const Segment&) const = default;
 };
 
