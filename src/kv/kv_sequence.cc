@@ -41,7 +41,8 @@ void KvSequence::Set(int group, int64_t page, KvPage* value) {
 Status KvSequence::Extend(int64_t count) {
   const KvLayout& layout = pool_->layout();
   const int64_t last = (length_ + count + kKvTile - 1) / kKvTile;
-  for (size_t g = 0; g < pages_.size(); ++g) {
+  bool full = false;
+  for (size_t g = 0; g < pages_.size() && !full; ++g) {
     const int group = static_cast<int>(g);
     const int64_t needed =
         FirstNeeded(layout.groups[g], length_) / kKvTile;
@@ -56,26 +57,25 @@ Status KvSequence::Extend(int64_t count) {
     const int64_t open = length_ / kKvTile;
     if (length_ % kKvTile != 0 && pages_[g][open]->references > 1) {
       KvPage* copy = pool_->Copy(pages_[g][open]);
-      if (copy == nullptr) break;
+      full = copy == nullptr;
+      if (full) break;
       pool_->Release(pages_[g][open]);
       Set(group, open, copy);
     }
     while (static_cast<int64_t>(pages_[g].size()) < last) {
       KvPage* page = pool_->Allocate(group);
-      if (page == nullptr) break;
+      full = page == nullptr;
+      if (full) break;
       pages_[g].push_back(page);
       tables_.tables[g].push_back(page->data);
     }
   }
-  for (size_t g = 0; g < pages_.size(); ++g) {
-    if (static_cast<int64_t>(pages_[g].size()) >= last) continue;
-    Truncate(length_);
-    return ResourceExhausted(fmt::format(
-        "the KV cache is full: {} MiB are in use of {} MiB; ask for a shorter "
-        "context or give the cache more memory",
-        pool_->used_bytes() >> 20, pool_->budget_bytes() >> 20));
-  }
-  return OkStatus();
+  if (!full) return OkStatus();
+  Truncate(length_);
+  return ResourceExhausted(fmt::format(
+      "the KV cache is full: {} MiB are in use of {} MiB; ask for a shorter "
+      "context or give the cache more memory",
+      pool_->used_bytes() >> 20, pool_->budget_bytes() >> 20));
 }
 
 bool KvSequence::CanTruncate(int64_t length) const {

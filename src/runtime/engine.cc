@@ -1,0 +1,345 @@
+#include "runtime/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "runtime/scheduler.h"
+
+namespace carat {
+namespace {
+
+// Prompts and conversations whose caches are kept for later requests.
+constexpr size_t kPrefixEntries = 16;
+// Rows per step while logits of every position are wanted: bounds the memory
+// of [rows, vocab] logits.
+constexpr int64_t kLogitRows = 16;
+
+class Handle : public GenerationHandle {
+ public:
+  explicit Handle(std::shared_ptr<EventQueue> events)
+      : events_(std::move(events)) {}
+  ~Handle() override { events_->Cancel(); }
+  GenerateEvent Next() override { return events_->Pop(); }
+  bool NextFor(int timeout_ms, GenerateEvent* event) override {
+    return events_->PopFor(timeout_ms, event);
+  }
+  void Cancel() override { events_->Cancel(); }
+
+ private:
+  std::shared_ptr<EventQueue> events_;
+};
+
+class EngineImpl : public Engine {
+ public:
+  Status Open(const EngineOptions& options);
+
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const ModelInfo& info() const override { return info_; }
+  const MemoryPlan& plan() const override { return plan_; }
+  const ChatFormat& chat_format() const override { return *format_; }
+  int64_t context_tokens() const override { return plan_.context_tokens; }
+  int threads() const override { return scheduler_->pool().threads(); }
+  double load_seconds() const override { return load_seconds_; }
+  const std::vector<std::string>& notes() const override {
+    return model_->notes();
+  }
+  EngineStats stats() const override { return scheduler_->stats(); }
+
+  Result<std::vector<TokenId>> PromptTokens(
+      const GenerateRequest& request) const override;
+  Result<std::unique_ptr<GenerationHandle>> Submit(
+      const GenerateRequest& request) override;
+  Status EvaluateLogits(
+      std::span<const TokenId> tokens, int64_t first,
+      const std::function<bool(int64_t, std::span<const float>)>& callback,
+      Observer* observer) override;
+  Result<double> Time(const Timed& what) override;
+
+ private:
+  Status EvaluateOnThread(
+      std::span<const TokenId> tokens, int64_t first,
+      const std::function<bool(int64_t, std::span<const float>)>& callback);
+  Result<double> TimeOnThread(const Timed& what);
+  // Runs `count` pseudo-random tokens of one sequence in steps.
+  Status Feed(KvSequence& kv, int64_t count);
+  int vocab() const {
+    return static_cast<int>(std::min<int64_t>(model_->config().vocab,
+                                              tokenizer_->vocab_size()));
+  }
+
+  std::unique_ptr<ModelFile> file_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ChatFormat> format_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Scheduler> scheduler_;  // destroyed first: uses the model
+  ModelInfo info_;
+  MemoryPlan plan_;
+  EngineOptions options_;
+  double load_seconds_ = 0;
+};
+
+Status EngineImpl::Open(const EngineOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  options_ = options;
+  CARAT_ASSIGN_OR_RETURN(file_, ModelFile::Open(options.model_path));
+  CARAT_ASSIGN_OR_RETURN(info_, ReadModelInfo(*file_));
+
+  const int threads =
+      options.threads > 0 ? options.threads : ThreadPool::DefaultThreads();
+  const PlanOptions plan_options = {.context_tokens = options.context_tokens,
+                                    .kv_type = options.kv_type,
+                                    .step_tokens = options.step_tokens,
+                                    .threads = threads};
+  ModelOptions model_options = {.kv_type = options.kv_type,
+                                .mode = WeightLoader::Mode::kPlan,
+                                .progress = options.progress};
+  {
+    CARAT_ASSIGN_OR_RETURN(auto planned,
+                           LoadModel(*file_, model_options, nullptr));
+    CARAT_ASSIGN_OR_RETURN(plan_, PlanMemory(*file_, *planned, plan_options));
+    CARAT_RETURN_IF_ERROR(CheckFits(*file_, *planned, plan_, plan_options));
+  }
+  CARAT_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::FromModelFile(*file_));
+  CARAT_ASSIGN_OR_RETURN(
+      format_, DetectChatFormat(*file_, *tokenizer_, options.chat_format));
+  info_.chat_format = std::string(format_->name());
+  model_options.mode = WeightLoader::Mode::kLoad;
+  {
+    ThreadPool loaders(threads);
+    CARAT_ASSIGN_OR_RETURN(model_,
+                           LoadModel(*file_, model_options, &loaders));
+  }
+  scheduler_ = std::make_unique<Scheduler>(
+      model_.get(), vocab(),
+      Scheduler::Options{
+          .threads = threads,
+          .step_tokens = options.step_tokens,
+          .max_sequences = options.max_sequences,
+          .kv_budget_bytes = plan_.kv_bytes,
+          .prefix_entries = options.reuse_prefixes ? kPrefixEntries : 0});
+  load_seconds_ = std::chrono::duration<double>(
+                      std::chrono::steady_clock::now() - begin)
+                      .count();
+  return OkStatus();
+}
+
+Result<std::vector<TokenId>> EngineImpl::PromptTokens(
+    const GenerateRequest& request) const {
+  const int forms = (request.messages.empty() ? 0 : 1) +
+                    (request.prompt.empty() ? 0 : 1) +
+                    (request.prompt_tokens.empty() ? 0 : 1);
+  if (forms != 1) {
+    return InvalidArgument(
+        forms == 0 ? "the prompt is empty; give messages, text or token ids"
+                   : "give the prompt in one form only: messages, text or "
+                     "token ids");
+  }
+  if (!request.prompt_tokens.empty()) {
+    for (TokenId id : request.prompt_tokens) {
+      if (id < 0 || id >= vocab()) {
+        return InvalidArgument(fmt::format(
+            "token id {} is outside the vocabulary of {}", id, vocab()));
+      }
+    }
+    return request.prompt_tokens;
+  }
+  if (!request.prompt.empty()) {
+    std::vector<TokenId> ids;
+    if (tokenizer_->bos() >= 0) ids.push_back(tokenizer_->bos());
+    const std::vector<TokenId> text = tokenizer_->Encode(request.prompt);
+    ids.insert(ids.end(), text.begin(), text.end());
+    return ids;
+  }
+  RenderOptions render;
+  render.tools = request.tools;
+  render.think = request.think;
+  render.preserve_thinking = request.preserve_thinking;
+  if (request.continue_last_message) render.ending = PromptEnding::kPrefill;
+  CARAT_ASSIGN_OR_RETURN(RenderedPrompt rendered,
+                         format_->Render(request.messages, render));
+  return TokenizeSegments(*tokenizer_, rendered.segments,
+                          format_->syntax().reserved);
+}
+
+Result<std::unique_ptr<GenerationHandle>> EngineImpl::Submit(
+    const GenerateRequest& request) {
+  CARAT_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, PromptTokens(request));
+  const int64_t context = plan_.context_tokens;
+  if (static_cast<int64_t>(prompt.size()) >= context) {
+    return InvalidArgument(fmt::format(
+        "the prompt has {} tokens, the context holds {} and the answer needs "
+        "room too; shorten the prompt{}",
+        prompt.size(), context,
+        context < info_.config.context_tokens
+            ? fmt::format(" or ask for a larger context (--ctx, up to {})",
+                          info_.config.context_tokens)
+            : std::string()));
+  }
+  auto events = std::make_shared<EventQueue>();
+  std::vector<int32_t> suppress = model_->config().suppress_tokens;
+  for (std::string_view piece : format_->syntax().suppressed) {
+    if (auto id = tokenizer_->Find(piece)) suppress.push_back(*id);
+  }
+  CARAT_ASSIGN_OR_RETURN(
+      auto generation,
+      Generation::Create(request, std::move(prompt), tokenizer_.get(), vocab(),
+                         suppress, context, events));
+  scheduler_->Submit(std::move(generation));
+  return std::unique_ptr<GenerationHandle>(
+      std::make_unique<Handle>(std::move(events)));
+}
+
+Status EngineImpl::EvaluateOnThread(
+    std::span<const TokenId> tokens, int64_t first,
+    const std::function<bool(int64_t, std::span<const float>)>& callback) {
+  KvSequence kv(&scheduler_->pages());
+  const int64_t total = static_cast<int64_t>(tokens.size());
+  while (kv.length() < total) {
+    const int64_t at = kv.length();
+    const bool wanted = at + options_.step_tokens > first;
+    const int64_t count =
+        std::min(total - at, wanted ? kLogitRows : options_.step_tokens);
+    CARAT_RETURN_IF_ERROR(scheduler_->ExtendWithEviction(kv, count));
+    Batch batch;
+    batch.sequences = {&kv.tables()};
+    for (int64_t i = at; i < at + count; ++i) {
+      batch.rows.push_back({.token = tokens[i],
+                            .position = i,
+                            .sequence = 0,
+                            .output = i >= first});
+    }
+    ForwardResult result;
+    CARAT_RETURN_IF_ERROR(model_->Forward(batch, scheduler_->workspace(),
+                                          scheduler_->pool(), &result));
+    kv.Advance(count);
+    for (int64_t r = 0; r < result.outputs; ++r) {
+      const int64_t position = at + count - result.outputs + r;
+      if (!callback(position, {result.logits + r * result.stride,
+                               static_cast<size_t>(vocab())})) {
+        return OkStatus();
+      }
+    }
+  }
+  return OkStatus();
+}
+
+Status EngineImpl::EvaluateLogits(
+    std::span<const TokenId> tokens, int64_t first,
+    const std::function<bool(int64_t, std::span<const float>)>& callback,
+    Observer* observer) {
+  if (static_cast<int64_t>(tokens.size()) > plan_.context_tokens) {
+    return InvalidArgument(fmt::format(
+        "{} tokens do not fit the context of {}", tokens.size(),
+        plan_.context_tokens));
+  }
+  Status status;
+  scheduler_->RunExclusive([&] {
+    scheduler_->workspace().observer = observer;
+    status = EvaluateOnThread(tokens, first, callback);
+    scheduler_->workspace().observer = nullptr;
+  });
+  return status;
+}
+
+Status EngineImpl::Feed(KvSequence& kv, int64_t count) {
+  while (count > 0) {
+    const int64_t step = std::min(count, options_.step_tokens);
+    CARAT_RETURN_IF_ERROR(scheduler_->ExtendWithEviction(kv, step));
+    Batch batch;
+    batch.sequences = {&kv.tables()};
+    for (int64_t i = 0; i < step; ++i) {
+      const int64_t position = kv.length() + i;
+      const uint32_t mixed =
+          static_cast<uint32_t>(position) * 2654435761u >> 8;
+      batch.rows.push_back({.token = static_cast<TokenId>(mixed % vocab()),
+                            .position = position,
+                            .sequence = 0,
+                            .output = count == step && i + 1 == step});
+    }
+    ForwardResult result;
+    CARAT_RETURN_IF_ERROR(model_->Forward(batch, scheduler_->workspace(),
+                                          scheduler_->pool(), &result));
+    kv.Advance(step);
+    count -= step;
+  }
+  return OkStatus();
+}
+
+Result<double> EngineImpl::TimeOnThread(const Timed& what) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<KvSequence> kvs;
+  for (int i = 0; i < what.rows; ++i) {
+    kvs.emplace_back(&scheduler_->pages());
+    CARAT_RETURN_IF_ERROR(Feed(kvs.back(), what.depth));
+  }
+  const auto begin = Clock::now();
+  if (what.prompt > 0) CARAT_RETURN_IF_ERROR(Feed(kvs[0], what.prompt));
+  for (int64_t step = 0; step < what.decode; ++step) {
+    Batch batch;
+    for (int i = 0; i < what.rows; ++i) {
+      CARAT_RETURN_IF_ERROR(scheduler_->ExtendWithEviction(kvs[i], 1));
+      batch.sequences.push_back(&kvs[i].tables());
+      batch.rows.push_back(
+          {.token = static_cast<TokenId>((step * 7919 + i * 104729) % vocab()),
+           .position = kvs[i].length(),
+           .sequence = i,
+           .output = true});
+    }
+    ForwardResult result;
+    CARAT_RETURN_IF_ERROR(model_->Forward(batch, scheduler_->workspace(),
+                                          scheduler_->pool(), &result));
+    for (KvSequence& kv : kvs) kv.Advance(1);
+  }
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+Result<double> EngineImpl::Time(const Timed& what) {
+  if (what.depth < 0 || what.prompt < 0 || what.decode < 0 || what.rows < 1 ||
+      what.rows * (what.depth + what.prompt + what.decode) >
+          plan_.context_tokens) {
+    return InvalidArgument(fmt::format(
+        "{} sequences of {} tokens do not fit the context of {}; give --ctx",
+        what.rows, what.depth + what.prompt + what.decode,
+        plan_.context_tokens));
+  }
+  Result<double> seconds = 0.0;
+  scheduler_->RunExclusive([&] { seconds = TimeOnThread(what); });
+  return seconds;
+}
+
+}  // namespace
+
+const char* FinishReasonName(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kStopString: return "stop_string";
+    case FinishReason::kToolCalls: return "tool_calls";
+    case FinishReason::kMaxTokens: return "max_tokens";
+    case FinishReason::kContextFull: return "context_full";
+    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kRepetition: return "repetition";
+    case FinishReason::kError: return "error";
+  }
+  return "unknown";
+}
+
+Result<std::unique_ptr<Engine>> Engine::Load(const EngineOptions& options) {
+  auto engine = std::make_unique<EngineImpl>();
+  CARAT_RETURN_IF_ERROR(engine->Open(options));
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Result<Done> Engine::Generate(
+    const GenerateRequest& request,
+    const std::function<bool(const GenerateEvent&)>& sink) {
+  CARAT_ASSIGN_OR_RETURN(auto handle, Submit(request));
+  for (;;) {
+    const GenerateEvent event = handle->Next();
+    if (!sink(event)) handle->Cancel();
+    if (const Done* done = std::get_if<Done>(&event)) return *done;
+  }
+}
+
+}  // namespace carat

@@ -1,0 +1,121 @@
+// The engine: one thread that owns the model's mutable state (KV pages,
+// workspace, sequences) and turns requests into events. Every step it takes the
+// next token of each running sequence plus a chunk of the oldest unread prompt
+// through the model in one batch.
+//
+// Threads: Engine's methods may be called from any thread. Requests are
+// rendered and tokenized on the caller's thread and handed over a queue; events
+// come back over a queue of their own and are delivered on the caller's thread.
+#ifndef CARAT_RUNTIME_ENGINE_H_
+#define CARAT_RUNTIME_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "carat/request.h"
+#include "chat/chat_format.h"
+#include "models/model.h"
+#include "runtime/memory_plan.h"
+#include "runtime/model_info.h"
+#include "tokenizer/tokenizer.h"
+
+namespace carat {
+
+struct EngineOptions {
+  std::string model_path;
+  int threads = 0;             // 0: the CPUs this process may use
+  int64_t context_tokens = 0;  // 0: the model's own, or what fits in memory
+  KvType kv_type = KvType::kF16;
+  int64_t step_tokens = 512;   // most rows of one batch
+  int max_sequences = 16;      // that run at the same time
+  bool reuse_prefixes = true;  // keep caches of earlier prompts
+  std::string chat_format;     // empty: detected from the file
+  // Told while weights are packed: share of the file done, 0 to 1.
+  std::function<void(double share)> progress;
+};
+
+// Totals since the engine was loaded.
+struct EngineStats {
+  int64_t requests = 0;
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;
+  int64_t output_tokens = 0;
+  int64_t steps = 0;
+  int running = 0;
+  int queued = 0;
+  uint64_t kv_used_bytes = 0;
+  uint64_t kv_reserved_bytes = 0;
+};
+
+// A request in the engine's hands. Destroying it cancels the request.
+class GenerationHandle {
+ public:
+  virtual ~GenerationHandle() = default;
+  // Waits for the next event. After Done there is none.
+  virtual GenerateEvent Next() = 0;
+  // Waits at most `timeout_ms`; false when nothing came.
+  virtual bool NextFor(int timeout_ms, GenerateEvent* event) = 0;
+  // Ends the request within one step; Done follows with kCancelled.
+  virtual void Cancel() = 0;
+};
+
+class Engine {
+ public:
+  // Opens, checks and loads a model. Errors name the file and what to do.
+  static Result<std::unique_ptr<Engine>> Load(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const Tokenizer& tokenizer() const = 0;
+  virtual const ModelInfo& info() const = 0;
+  virtual const MemoryPlan& plan() const = 0;
+  // The format messages are rendered with; "none" for base models.
+  virtual const ChatFormat& chat_format() const = 0;
+  virtual int64_t context_tokens() const = 0;
+  virtual int threads() const = 0;
+  virtual double load_seconds() const = 0;
+  // What the loader wants the user to know, e.g. widened types.
+  virtual const std::vector<std::string>& notes() const = 0;
+  virtual EngineStats stats() const = 0;
+
+  // The request's prompt as token ids, BOS included.
+  virtual Result<std::vector<TokenId>> PromptTokens(
+      const GenerateRequest& request) const = 0;
+
+  // Checks, renders and queues a request. Errors: invalid parameters, a prompt
+  // that leaves no room in the context.
+  virtual Result<std::unique_ptr<GenerationHandle>> Submit(
+      const GenerateRequest& request) = 0;
+
+  // Submit and deliver all events to `sink` on this thread until Done. The sink
+  // returns false to cancel. The returned Done was delivered too.
+  Result<Done> Generate(const GenerateRequest& request,
+                        const std::function<bool(const GenerateEvent&)>& sink);
+
+  // Runs `tokens` from an empty cache and hands the logits [vocab] of every
+  // position from `first` on to `callback`, in order, which returns false to
+  // stop. Waits for its turn on the engine's thread.
+  virtual Status EvaluateLogits(
+      std::span<const TokenId> tokens, int64_t first,
+      const std::function<bool(int64_t position,
+                               std::span<const float> logits)>& callback,
+      Observer* observer = nullptr) = 0;
+
+  // For benchmarks: reads `depth` tokens, then times reading `prompt` more
+  // (prompt > 0), or generating `decode` steps of `rows` sequences at once.
+  // Returns seconds of the timed part, tokens are pseudo-random.
+  struct Timed {
+    int64_t depth = 0;
+    int64_t prompt = 0;
+    int64_t decode = 0;
+    int rows = 1;
+  };
+  virtual Result<double> Time(const Timed& what) = 0;
+};
+
+}  // namespace carat
+
+#endif  // CARAT_RUNTIME_ENGINE_H_

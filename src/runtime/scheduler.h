@@ -1,0 +1,86 @@
+// The engine's thread: takes requests from a queue, forms one batch per step
+// from everything that runs, and feeds the results back. All mutable state of a
+// model in use lives here.
+#ifndef CARAT_RUNTIME_SCHEDULER_H_
+#define CARAT_RUNTIME_SCHEDULER_H_
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "models/model.h"
+#include "runtime/engine.h"
+#include "runtime/generation.h"
+#include "runtime/prefix_cache.h"
+
+namespace carat {
+
+class Scheduler {
+ public:
+  struct Options {
+    int threads = 1;
+    int64_t step_tokens = 512;
+    int max_sequences = 16;
+    uint64_t kv_budget_bytes = 0;
+    size_t prefix_entries = 0;
+  };
+
+  // `model` and `vocab` tokens of it that may be generated; the model outlives
+  // the scheduler.
+  Scheduler(const Model* model, int vocab, const Options& options);
+  ~Scheduler();  // cancels what still runs
+
+  // Thread-safe.
+  void Submit(std::unique_ptr<Generation> generation);
+  // Runs `job` on the engine's thread between two steps and waits for it.
+  void RunExclusive(const std::function<void()>& job);
+  EngineStats stats() const;
+
+  // For jobs inside RunExclusive.
+  PagePool& pages() { return pages_; }
+  Workspace& workspace() { return *workspace_; }
+  ThreadPool& pool() { return pool_; }
+  // Makes room in the page pool by dropping prefixes until `extend` succeeds.
+  Status ExtendWithEviction(KvSequence& kv, int64_t count);
+
+ private:
+  // Rows of one generation in the current batch.
+  struct Share {
+    Generation* generation;
+    int64_t rows;
+    bool samples;  // its last row's logits are wanted
+  };
+
+  void Loop();
+  void Admit();
+  void DropFinished();
+  bool Step();
+  void AddRows(Generation& g, int64_t count, Batch& batch,
+               std::vector<Share>& shares);
+  void Deliver(const std::vector<Share>& shares, const ForwardResult& result);
+
+  const Model* model_;
+  const int vocab_;
+  const Options options_;
+  ThreadPool pool_;
+  PagePool pages_;
+  PrefixCache prefixes_;
+  std::unique_ptr<Workspace> workspace_;
+  std::vector<std::unique_ptr<Generation>> running_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Generation>> queue_;      // guarded by mutex_
+  std::deque<std::function<void()>> jobs_;             // guarded by mutex_
+  EngineStats stats_;                                  // guarded by mutex_
+  bool stop_ = false;                                  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace carat
+
+#endif  // CARAT_RUNTIME_SCHEDULER_H_
