@@ -64,6 +64,19 @@ function(carat_program name folder)
   endif()
 endfunction()
 
+# tests/tools/NAME.cc: small programs that scripts of tools/ drive. Built on
+# demand: ninja test_tools.
+function(carat_test_tools)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/tools/*.cc)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${name} PRIVATE ${CARAT_ROOMS})
+    list(APPEND names ${name})
+  endforeach()
+  add_custom_target(test_tools DEPENDS ${names})
+endfunction()
+
 # tests/fuzz/NAME_fuzz.cc, each with LLVMFuzzerTestOneInput. Without libFuzzer
 # they get a main that runs the files named on its command line.
 function(carat_fuzzers)

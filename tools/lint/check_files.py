@@ -118,6 +118,17 @@ def check_words(path, text):
     return errors
 
 
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+
+
+def check_links(path, text, top=tree.TOP):
+    """Links of a page to other files of the tree lead somewhere."""
+    return [f"{path}: links to {target}, which does not exist"
+            for target in LINK.findall(text)
+            if "://" not in target and not target.startswith("mailto:")
+            and not (top / path.parent / target).exists()]
+
+
 def check_file(path, text):
     """Returns (errors, warnings) of one file."""
     errors, warnings = check_length(path, text)
@@ -126,6 +137,8 @@ def check_file(path, text):
         errors = errors + check_words(path, text)
     if path.suffix == ".h" and path.parts[0] in ("src", "include"):
         errors = errors + check_header(path, text)
+    if path.suffix == ".md":
+        errors = errors + check_links(path, text)
     return errors, warnings
 
 

@@ -136,6 +136,12 @@ class FilesTest(unittest.TestCase):
         for digest in check_files.HOSTS:
             self.assertRegex(digest, "^[0-9a-f]{64}$")
 
+    def test_links_between_pages_lead_somewhere(self):
+        self.assertEqual(self.errors(
+            "docs/x.md", "[a](../README.md) [b](https://x.example/y) [c](#d)"
+            " [e](README.md#f)"), [])
+        self.assertEqual(len(self.errors("docs/x.md", "[a](lost.md)")), 1)
+
     def test_data_of_tests_may_hold_anything(self):
         self.assertEqual(self.errors("tests/data/x.txt", "TO" "DO"), [])
 

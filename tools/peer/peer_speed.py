@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Measures the speed of the pinned llama.cpp library; prints one JSON object.
+
+  peer_speed.py LIBRARIES MODEL [--threads 2] [--prefill 512] [--decode 64]
+                [--depth 0]
+
+LIBRARIES is the folder that setup.sh fills. The tokens are random, as in
+'carat bench': speed does not depend on them. One process is one measurement:
+bench.py runs this and carat in turns.
+"""
+
+import argparse
+import ctypes
+import json
+import pathlib
+import random
+import sys
+import time
+
+# The library's parameter structs differ between versions and are only handed
+# from one of its functions to another, so they stay opaque here. Their first
+# fields are n_ctx and n_batch in all versions.
+PARAMS_BYTES = 512
+BATCH_TOKENS = 2048
+
+
+class Params(ctypes.Structure):
+    _fields_ = [("words", ctypes.c_uint32 * (PARAMS_BYTES // 4))]
+
+
+class Batch(ctypes.Structure):
+    _fields_ = [("n_tokens", ctypes.c_int32)] + [
+        (name, ctypes.c_void_p) for name in
+        ("token", "embd", "pos", "n_seq_id", "seq_id", "logits")]
+
+
+POINTER = ctypes.c_void_p
+SIGNATURES = {
+    "llama_backend_init": (None, []),
+    "llama_model_default_params": (Params, []),
+    "llama_context_default_params": (Params, []),
+    "llama_model_load_from_file": (POINTER, [ctypes.c_char_p, Params]),
+    "llama_init_from_model": (POINTER, [POINTER, Params]),
+    "llama_set_n_threads": (None, [POINTER, ctypes.c_int32, ctypes.c_int32]),
+    "llama_model_get_vocab": (POINTER, [POINTER]),
+    "llama_vocab_n_tokens": (ctypes.c_int32, [POINTER]),
+    "llama_batch_get_one": (Batch, [POINTER, ctypes.c_int32]),
+    "llama_decode": (ctypes.c_int32, [POINTER, Batch]),
+    "llama_synchronize": (None, [POINTER]),
+    "llama_get_memory": (POINTER, [POINTER]),
+    "llama_memory_clear": (None, [POINTER, ctypes.c_bool]),
+}
+LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, POINTER)
+
+
+def one(folder, pattern):
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise SystemExit(f"{folder} holds no {pattern}; run setup.sh first")
+    return str(found[0])
+
+
+class Peer:
+    """A loaded model with one sequence."""
+
+    def __init__(self, folder, model, threads, context):
+        ctypes.CDLL(one(folder, "libggml-base.so"), ctypes.RTLD_GLOBAL)
+        ggml = ctypes.CDLL(one(folder, "libggml.v*.so"), ctypes.RTLD_GLOBAL)
+        self.library = ctypes.CDLL(one(folder, "libllama.v*.so"))
+        for name, (result, arguments) in SIGNATURES.items():
+            function = getattr(self.library, name)
+            function.restype, function.argtypes = result, arguments
+        self.quiet = LOG(lambda *_: None)
+        self.library.llama_log_set(self.quiet, None)
+        ggml.ggml_backend_load_all_from_path(str(folder).encode())
+        self.library.llama_backend_init()
+        start = time.monotonic()
+        self.model = self.library.llama_model_load_from_file(
+            str(model).encode(), self.library.llama_model_default_params())
+        if not self.model:
+            raise SystemExit(f"llama.cpp could not load {model}")
+        self.load_seconds = time.monotonic() - start
+        params = self.library.llama_context_default_params()
+        params.words[0] = context
+        params.words[1] = BATCH_TOKENS
+        self.context = self.library.llama_init_from_model(self.model, params)
+        if not self.context:
+            raise SystemExit("llama.cpp could not make a context")
+        self.library.llama_set_n_threads(self.context, threads, threads)
+        self.vocab = self.library.llama_vocab_n_tokens(
+            self.library.llama_model_get_vocab(self.model))
+        self.random = random.Random(1)
+
+    def clear(self):
+        self.library.llama_memory_clear(
+            self.library.llama_get_memory(self.context), True)
+
+    def feed(self, count, step):
+        """Evaluates count random tokens, step at a time."""
+        for start in range(0, count, step):
+            size = min(step, count - start)
+            tokens = (ctypes.c_int32 * size)(
+                *(self.random.randrange(300, self.vocab)
+                  for _ in range(size)))
+            batch = self.library.llama_batch_get_one(
+                ctypes.cast(tokens, POINTER), size)
+            if self.library.llama_decode(self.context, batch) != 0:
+                raise SystemExit("llama.cpp failed to evaluate a batch")
+            self.library.llama_synchronize(self.context)
+
+    def rate(self, count, step, depth):
+        """Tokens a second of count tokens after depth others."""
+        self.clear()
+        self.feed(depth, BATCH_TOKENS)
+        start = time.monotonic()
+        self.feed(count, step)
+        return count / (time.monotonic() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("libraries", type=pathlib.Path)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--prefill", type=int, default=512)
+    parser.add_argument("--decode", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=0)
+    options = parser.parse_args()
+    context = max(options.prefill, options.decode) + options.depth + 256
+    peer = Peer(options.libraries.resolve(), options.model, options.threads,
+                context)
+    peer.feed(32, 32)  # the first batch pays for allocations
+    result = {"load_seconds": round(peer.load_seconds, 3)}
+    if options.prefill:
+        result["prefill_tokens_per_second"] = round(
+            peer.rate(options.prefill, BATCH_TOKENS, options.depth), 2)
+    if options.decode:
+        result["decode_tokens_per_second"] = round(
+            peer.rate(options.decode, 1, options.depth), 2)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
