@@ -234,10 +234,10 @@ def fuzz_one(name, seconds):
     command = [folder / name, f"-max_total_time={seconds}", "-timeout=20",
                "-rss_limit_mb=2560", "-print_final_stats=1",
                f"-artifact_prefix={artifacts}/{name}-", corpus]
-    seeds = TOP / "tests" / "fuzz" / "corpus" / name.removesuffix("_fuzz")
+    seeds = TOP / "tests" / "fuzz" / "corpus" / name
     if seeds.is_dir():
         command.append(seeds)
-    words = TOP / "tests" / "fuzz" / f"{name.removesuffix('_fuzz')}.dict"
+    words = TOP / "tests" / "fuzz" / f"{name}.dict"
     if words.exists():
         command.append(f"-dict={words}")
     symbolizer = shutil.which("llvm-symbolizer-19")
