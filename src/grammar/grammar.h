@@ -18,6 +18,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "grammar/parse_stack.h"
 #include "grammar/token_trie.h"
 #include "tokenizer/tokenizer.h"
 
@@ -129,39 +130,25 @@ class GrammarState {
   static constexpr size_t kHistory = 128;
 
  private:
-  friend class StateAccess;
-
-  // One way of reading the text so far: a position inside a rule, the rule's
-  // register (a counter or the set of keys seen) and the rules to return to.
-  struct Thread {
-    uint32_t state;
-    uint32_t frame;
-    uint64_t reg;
-    bool operator==(const Thread&) const = default;
-  };
-  struct Frame {
-    uint32_t ret;
-    uint32_t parent;
-    uint32_t depth;
-    uint64_t reg;
-  };
   struct Snapshot {
-    uint32_t first_thread;
-    uint32_t frames;
+    uint32_t threads;  // of history_threads_, before this step
+    uint32_t frames;   // of frames_, before this step
     bool complete;
     bool finished;
   };
 
+  bool Step(TokenId token);
   void Save();
-  void Trim();
+  void Undo();
+  void ForgetOldest();
 
   GrammarPtr grammar_;
-  std::vector<Thread> threads_;
-  std::vector<Frame> frames_;
+  std::vector<GrammarThread> threads_;
+  std::vector<GrammarFrame> frames_;
   bool complete_ = false;
   bool finished_ = false;
   std::vector<Snapshot> history_;
-  std::vector<Thread> history_threads_;
+  std::vector<GrammarThread> history_threads_;
 };
 
 // Compiled grammars by content, least recently used dropped first.

@@ -39,6 +39,13 @@ class TokenTrie {
     std::vector<uint64_t> classes;      // character classes below the node
     std::vector<TokenId> tokens;        // in byte order of their text
   };
+  struct Entry {
+    std::string_view text;
+    TokenId token;
+  };
+  // A trie of these texts, none longer than kMaxTokenBytes.
+  static Nodes BuildNodes(std::vector<Entry> entries);
+
   // Class bits in Nodes::classes. The ASCII characters fall into the classes
   // AsciiClass() gives.
   static constexpr uint64_t kMultiByte = uint64_t{1} << 62;
@@ -74,9 +81,6 @@ class TokenTrie {
 
  private:
   TokenTrie() = default;
-  void Classify();
-  void BuildTrie();
-  void BuildClasses();
 
   const Tokenizer* tokenizer_ = nullptr;
   int size_ = 0;

@@ -1,0 +1,235 @@
+#include "grammar/mask_walker.h"
+
+#include <algorithm>
+
+namespace carat {
+namespace {
+
+constexpr size_t kMaxSparse = 2048;
+// Token remainders listed per mask; more are walked in the whole trie.
+constexpr size_t kMaxRemainders = 60000;
+
+}  // namespace
+
+size_t MaskWalker::SpawnHash::operator()(const SpawnKey& key) const {
+  uint64_t h = key.state * 0x9E3779B97F4A7C15u;
+  h = (h ^ h >> 29 ^ key.frame) * 0xBF58476D1CE4E5B9u;
+  h = (h ^ h >> 32 ^ key.node) * 0x94D049BB133111EBu;
+  return (h ^ h >> 31 ^ key.reg) * 0x9E3779B97F4A7C15u >> 7;
+}
+
+MaskWalker::MaskWalker(const CompiledGrammar& grammar,
+                       const TokenTrie::Nodes& nodes,
+                       std::span<const GrammarFrame> frames)
+    : grammar_(grammar), nodes_(nodes), frames_(frames) {}
+
+const GrammarFrame& MaskWalker::FrameOf(uint32_t frame) const {
+  return frame < frames_.size() ? frames_[frame]
+                                : pushed_[frame - frames_.size()];
+}
+
+uint32_t MaskWalker::DepthOf(uint32_t frame) const {
+  return frame >= CompiledGrammar::kBottom ? 0 : FrameOf(frame).depth;
+}
+
+uint32_t MaskWalker::Push(uint32_t ret, uint64_t reg, uint32_t parent) {
+  const uint32_t next = static_cast<uint32_t>(frames_.size() + pushed_.size());
+  const auto [it, inserted] =
+      interned_.emplace(SpawnKey{ret, parent, 0, reg}, next);
+  if (inserted) pushed_.push_back({ret, parent, DepthOf(parent) + 1, reg});
+  return it->second;
+}
+
+void MaskWalker::Return(uint32_t frame, uint32_t node) {
+  if (frame == CompiledGrammar::kRoot) return;
+  if (frame == CompiledGrammar::kBottom) {
+    if (exits_.empty() || exits_.back() != node) exits_.push_back(node);
+    return;
+  }
+  const GrammarFrame caller = FrameOf(frame);
+  Spawn(caller.ret, caller.reg, caller.parent, node);
+}
+
+void MaskWalker::Spawn(uint32_t state, uint64_t reg, uint32_t frame,
+                       uint32_t node) {
+  if (++spawns_ > kFreeSpawns &&
+      !spawned_.insert(SpawnKey{state, frame, node, reg}).second) {
+    return;
+  }
+  Branch(state, reg, frame, node);
+  if (grammar_.state(state).bytes > 0) Scan(state, reg, frame, node);
+}
+
+// Leaves the rule at `state` where that is possible, into callees or callers.
+void MaskWalker::Branch(uint32_t state, uint64_t reg, uint32_t frame,
+                        uint32_t node) {
+  const CompiledGrammar::State& s = grammar_.state(state);
+  if (s.accept) Return(frame, node);
+  if (!s.has_calls) return;
+  const uint32_t rule = grammar_.RuleOf(state);
+  const uint32_t depth = DepthOf(frame);
+  for (uint32_t i = 0; i < s.symbols; ++i) {
+    const SymbolEdge& edge = grammar_.symbol(s.first_symbol + i);
+    if (edge.kind != SymbolKind::kCall) continue;
+    uint64_t next = reg;
+    if (!grammar_.GuardOf(rule, edge.guard).Pass(&next)) continue;
+    const CompiledGrammar::Rule& callee = grammar_.rule(edge.argument);
+    const CompiledGrammar::State& ret = grammar_.state(edge.target);
+    const bool tail = ret.only_accepts;
+    const uint32_t need = std::max<uint32_t>(
+        grammar_.state(callee.start).height + (tail ? 0 : 1), ret.height);
+    if (depth + need > CompiledGrammar::kMaxDepth) continue;
+    const uint32_t inner = tail ? frame : Push(edge.target, next, frame);
+    Spawn(callee.start, 0, inner, node);
+  }
+}
+
+bool MaskWalker::RunCovers(uint32_t state, uint64_t reg, uint32_t rule,
+                           uint32_t node) const {
+  const uint32_t index = grammar_.state(state).run;
+  if (index == CompiledGrammar::kNoRow) return false;
+  const CompiledGrammar::Run& run = grammar_.run(index);
+  if ((nodes_.classes[node] & ~run.classes) != 0) return false;
+  const uint64_t chars = nodes_.max_chars[node];
+  if (chars > run.length) return false;
+  if (!run.counts) return true;
+  const uint64_t max = grammar_.rule(rule).counter_max;
+  return max == Guard::kNoLimit || (reg <= max && max - reg >= chars);
+}
+
+void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
+                      uint32_t node) {
+  const uint32_t rule = grammar_.RuleOf(state);
+  const uint32_t depth = DepthOf(frame);
+  const size_t base = stack_.size();
+  const uint32_t top = nodes_.depth[node];
+  const uint32_t end = nodes_.end[node];
+  stack_.push_back({state, reg});
+  for (uint32_t i = node + 1; i < end;) {
+    if (++steps_ > kMaxSteps) break;
+    const size_t level = base + nodes_.depth[i] - top;
+    At at = stack_[level - 1];
+    const ByteEdge* edge =
+        grammar_.Find(grammar_.state(at.state), nodes_.byte[i]);
+    if (edge == nullptr ||
+        (edge->guard != 0 &&
+         !grammar_.GuardOf(rule, edge->guard).Pass(&at.reg))) {
+      i = nodes_.end[i];
+      continue;
+    }
+    at.state = edge->target;
+    const CompiledGrammar::State& s = grammar_.state(at.state);
+    if (depth + s.height > CompiledGrammar::kMaxDepth) {
+      i = nodes_.end[i];
+      continue;
+    }
+    reach_ = std::max(reach_, depth + s.height);
+    const bool has_children = nodes_.end[i] > i + 1;
+    uint32_t last = i + 1;
+    if (has_children && RunCovers(at.state, at.reg, rule, i)) {
+      last = nodes_.end[i];
+      reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
+    }
+    if (nodes_.first_token[last] > nodes_.first_token[i]) {
+      accepted_.push_back(static_cast<TokenId>(nodes_.first_token[i]));
+      accepted_.push_back(static_cast<TokenId>(nodes_.first_token[last]));
+    }
+    if (last > i + 1 || !has_children) {
+      i = last;
+      continue;
+    }
+    if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
+    if (s.bytes == 0) {
+      i = nodes_.end[i];
+      continue;
+    }
+    stack_.resize(level);
+    stack_.push_back(at);
+    ++i;
+  }
+  stack_.resize(base);
+}
+
+void MaskWalker::AddAcceptedTo(std::span<uint64_t> mask) const {
+  for (size_t r = 0; r < accepted_.size(); r += 2) {
+    for (TokenId t = accepted_[r]; t < accepted_[r + 1]; ++t) {
+      const TokenId id = nodes_.tokens[t];
+      mask[id / 64] |= uint64_t{1} << (id % 64);
+    }
+  }
+}
+
+size_t MaskWalker::accepted_count() const {
+  size_t count = 0;
+  for (size_t r = 0; r < accepted_.size(); r += 2) {
+    count += accepted_[r + 1] - accepted_[r];
+  }
+  return count;
+}
+
+namespace {
+
+// What of the register can matter within one token.
+uint64_t RegisterKey(const CompiledGrammar& grammar,
+                     const CompiledGrammar::Rule& rule, uint64_t reg) {
+  if (rule.key_set) return reg;
+  if (!rule.counter) return 0;
+  const uint64_t far = grammar.tokens().max_token_bytes();
+  const uint64_t room = rule.counter_max == Guard::kNoLimit
+                            ? far
+                            : std::min(far, rule.counter_max - reg);
+  const uint64_t missing =
+      std::min(far, rule.counter_min > reg ? rule.counter_min - reg : 0);
+  return room << 32 | missing;
+}
+
+void ListExits(const TokenTrie& tokens, const std::vector<uint32_t>& exits,
+               LocalMask* mask) {
+  const TokenTrie::Nodes& nodes = tokens.nodes();
+  std::vector<TokenTrie::Entry> entries;
+  for (uint32_t node : exits) {
+    const uint32_t first = nodes.first_token[node + 1];
+    const uint32_t last = nodes.first_token[nodes.end[node]];
+    if (entries.size() + (last - first) > kMaxRemainders) {
+      mask->exit_nodes = exits;
+      return;
+    }
+    for (uint32_t t = first; t < last; ++t) {
+      const TokenId id = nodes.tokens[t];
+      entries.push_back({tokens.Text(id).substr(nodes.depth[node]), id});
+    }
+  }
+  if (!entries.empty()) mask->exits = TokenTrie::BuildNodes(std::move(entries));
+}
+
+}  // namespace
+
+LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
+                         uint64_t reg) {
+  const CompiledGrammar::Rule& rule = grammar.rule(grammar.RuleOf(state));
+  const MaskCache::Key key{state - rule.start, RegisterKey(grammar, rule, reg)};
+  if (LocalMaskPtr found = rule.masks->Find(key)) return found;
+  const TokenTrie& tokens = grammar.tokens();
+  MaskWalker walker(grammar, tokens.nodes(), {});
+  const uint32_t frame =
+      rule.only_root ? CompiledGrammar::kRoot : CompiledGrammar::kBottom;
+  walker.Scan(state, reg, frame, 0);
+  auto mask = std::make_shared<LocalMask>();
+  mask->reach = walker.reach();
+  if (walker.accepted_count() <= kMaxSparse) {
+    const std::vector<TokenId>& ranges = walker.ranges();
+    for (size_t r = 0; r < ranges.size(); r += 2) {
+      mask->sparse.insert(mask->sparse.end(),
+                          tokens.nodes().tokens.begin() + ranges[r],
+                          tokens.nodes().tokens.begin() + ranges[r + 1]);
+    }
+  } else {
+    mask->dense.assign(tokens.mask_words(), 0);
+    walker.AddAcceptedTo(mask->dense);
+  }
+  ListExits(tokens, walker.exits(), mask.get());
+  rule.masks->Insert(key, mask);
+  return mask;
+}
+
+}  // namespace carat

@@ -1,0 +1,226 @@
+#include "grammar/token_trie.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "grammar/leaf_cache.h"
+
+namespace carat {
+namespace {
+
+// Markers of the chat formats that some files list as ordinary text.
+constexpr std::string_view kMarkers[] = {
+    "<|tool>",
+    "<tool|>",
+    "<|tool_call>",
+    "<tool_call|>",
+    "<|tool_response>",
+    "<tool_response|>",
+    "<|\"|>",
+    "<|think|>",
+    "<|channel>",
+    "<channel|>",
+    "<|turn>",
+    "<turn|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<start_function_declaration>",
+    "<end_function_declaration>",
+    "<start_function_call>",
+    "<end_function_call>",
+    "<start_function_response>",
+    "<end_function_response>",
+    "<escape>",
+};
+
+// States of a UTF-8 reader: at a boundary, or with so many bytes to come,
+// some of which are restricted (Unicode table 3-7).
+enum Utf8State : uint8_t {
+  kBoundary,
+  kOneMore,
+  kTwoMore,
+  kThreeMore,
+  kAfterE0,
+  kAfterEd,
+  kAfterF0,
+  kAfterF4,
+  kIllFormed,
+};
+
+Utf8State FirstByte(uint8_t byte) {
+  if (byte < 0x80) return kBoundary;
+  if (byte < 0xC2 || byte > 0xF4) return kIllFormed;
+  if (byte < 0xE0) return kOneMore;
+  if (byte == 0xE0) return kAfterE0;
+  if (byte == 0xED) return kAfterEd;
+  if (byte < 0xF0) return kTwoMore;
+  if (byte == 0xF0) return kAfterF0;
+  return byte == 0xF4 ? kAfterF4 : kThreeMore;
+}
+
+Utf8State NextByte(Utf8State state, uint8_t byte) {
+  if (state == kBoundary) return FirstByte(byte);
+  if (state == kIllFormed || byte < 0x80 || byte > 0xBF) return kIllFormed;
+  switch (state) {
+    case kOneMore:
+      return kBoundary;
+    case kTwoMore:
+      return kOneMore;
+    case kThreeMore:
+      return kTwoMore;
+    case kAfterE0:
+      return byte >= 0xA0 ? kOneMore : kIllFormed;
+    case kAfterEd:
+      return byte <= 0x9F ? kOneMore : kIllFormed;
+    case kAfterF0:
+      return byte >= 0x90 ? kTwoMore : kIllFormed;
+    case kAfterF4:
+      return byte <= 0x8F ? kTwoMore : kIllFormed;
+    default:
+      return kIllFormed;
+  }
+}
+
+size_t CommonPrefix(std::string_view a, std::string_view b) {
+  const size_t n = std::min(a.size(), b.size());
+  size_t i = 0;
+  while (i < n && a[i] == b[i]) ++i;
+  return i;
+}
+
+// Fills max_chars and classes, children before parents.
+void FillClasses(const std::vector<uint32_t>& parent, TokenTrie::Nodes* nodes) {
+  const size_t count = nodes->byte.size();
+  std::vector<Utf8State> state(count, kBoundary);
+  for (size_t i = 1; i < count; ++i) {
+    state[i] = NextByte(state[parent[i]], nodes->byte[i]);
+  }
+  nodes->classes.assign(count, 0);
+  nodes->max_chars.assign(count, 0);
+  for (size_t i = count; i-- > 1;) {
+    const uint32_t up = parent[i];
+    const uint8_t byte = nodes->byte[i];
+    const int begun = (byte & 0xC0) != 0x80 ? 1 : 0;
+    nodes->max_chars[up] = std::max<uint8_t>(
+        nodes->max_chars[up],
+        static_cast<uint8_t>(std::min(255, nodes->max_chars[i] + begun)));
+    if (state[i] == kIllFormed) {
+      nodes->classes[up] |= TokenTrie::kBroken;
+    } else if (byte < 0x80) {
+      nodes->classes[up] |=
+          nodes->classes[i] | uint64_t{1} << TokenTrie::AsciiClass(byte);
+    } else {
+      nodes->classes[up] |= nodes->classes[i] | TokenTrie::kMultiByte;
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (state[i] != kBoundary) nodes->classes[i] |= TokenTrie::kBroken;
+  }
+}
+
+}  // namespace
+
+int TokenTrie::AsciiClass(uint8_t ascii) {
+  static constexpr std::string_view kSingles =
+      "\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~0";
+  constexpr int kRanges = static_cast<int>(kSingles.size());
+  const size_t single = kSingles.find(static_cast<char>(ascii));
+  if (single != std::string_view::npos) return static_cast<int>(single);
+  if (ascii >= '1' && ascii <= '9') return kRanges;
+  if (ascii >= 'a' && ascii <= 'f') return kRanges + 1;
+  if (ascii >= 'g' && ascii <= 'z') return kRanges + 2;
+  if (ascii >= 'A' && ascii <= 'F') return kRanges + 3;
+  if (ascii >= 'G' && ascii <= 'Z') return kRanges + 4;
+  return kRanges + 5;  // the other control characters
+}
+
+TokenTrie::Nodes TokenTrie::BuildNodes(std::vector<Entry> entries) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.text != b.text ? a.text < b.text : a.token < b.token;
+  });
+  Nodes nodes;
+  std::vector<uint32_t> parent = {0};
+  std::vector<uint32_t> path = {0};  // node of each prefix length
+  nodes.byte = {0};
+  nodes.depth = {0};
+  nodes.end = {0};
+  nodes.first_token = {0};
+  std::string_view previous;
+  for (const Entry& entry : entries) {
+    const size_t shared = CommonPrefix(previous, entry.text);
+    while (path.size() > shared + 1) {
+      nodes.end[path.back()] = static_cast<uint32_t>(nodes.byte.size());
+      path.pop_back();
+    }
+    for (size_t i = shared; i < entry.text.size(); ++i) {
+      parent.push_back(path.back());
+      path.push_back(static_cast<uint32_t>(nodes.byte.size()));
+      nodes.byte.push_back(static_cast<uint8_t>(entry.text[i]));
+      nodes.depth.push_back(static_cast<uint8_t>(i + 1));
+      nodes.end.push_back(0);
+      nodes.first_token.push_back(static_cast<uint32_t>(nodes.tokens.size()));
+    }
+    nodes.tokens.push_back(entry.token);
+    previous = entry.text;
+  }
+  for (uint32_t node : path) {
+    nodes.end[node] = static_cast<uint32_t>(nodes.byte.size());
+  }
+  nodes.first_token.push_back(static_cast<uint32_t>(nodes.tokens.size()));
+  FillClasses(parent, &nodes);
+  return nodes;
+}
+
+std::shared_ptr<const TokenTrie> TokenTrie::Build(const Tokenizer& tokenizer) {
+  std::shared_ptr<TokenTrie> trie(new TokenTrie);
+  trie->tokenizer_ = &tokenizer;
+  trie->size_ = tokenizer.vocab_size();
+  trie->leaf_cache_ = std::make_unique<LeafCache>();
+  trie->text_.assign(trie->mask_words(), 0);
+  for (TokenId id : tokenizer.end_of_generation()) {
+    if (id >= 0 && id < trie->size_) trie->end_tokens_.push_back(id);
+  }
+  std::vector<bool> marker(trie->size_, false);
+  for (std::string_view piece : kMarkers) {
+    const std::optional<TokenId> id = tokenizer.Find(piece);
+    if (id && *id >= 0 && *id < trie->size_) marker[*id] = true;
+  }
+  for (TokenId id : trie->end_tokens_) marker[id] = true;
+  std::vector<Entry> entries;
+  for (TokenId id = 0; id < trie->size_; ++id) {
+    const TokenKind kind = tokenizer.Kind(id);
+    const std::string_view text = tokenizer.Bytes(id);
+    const bool is_text = kind == TokenKind::kNormal ||
+                         kind == TokenKind::kByte ||
+                         kind == TokenKind::kUserDefined;
+    if (!is_text || marker[id] || text.empty()) continue;
+    if (text.size() > kMaxTokenBytes) continue;
+    trie->text_[id / 64] |= uint64_t{1} << (id % 64);
+    if (text.size() == 1) trie->has_byte_[static_cast<uint8_t>(text[0])] = true;
+    trie->max_token_bytes_ =
+        std::max(trie->max_token_bytes_, static_cast<int>(text.size()));
+    entries.push_back({text, id});
+  }
+  trie->nodes_ = BuildNodes(std::move(entries));
+  return trie;
+}
+
+TokenTrie::~TokenTrie() = default;
+
+std::string_view TokenTrie::Text(TokenId id) const {
+  return IsText(id) ? tokenizer_->Bytes(id) : std::string_view();
+}
+
+bool TokenTrie::IsEndOfGeneration(TokenId id) const {
+  return std::find(end_tokens_.begin(), end_tokens_.end(), id) !=
+         end_tokens_.end();
+}
+
+std::optional<TokenId> TokenTrie::Terminal(std::string_view piece) const {
+  const std::optional<TokenId> id = tokenizer_->Find(piece);
+  if (!id || *id < 0 || *id >= size_ || IsText(*id)) return std::nullopt;
+  return id;
+}
+
+}  // namespace carat
