@@ -136,10 +136,18 @@ def both_ways(data, texts):
 
 
 def dump(path, value):
+    """Writes JSON in lines of about 100 characters."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # One line per few entries keeps the file reviewable.
-    text = re.sub(r"(\],|\},)(?=[\[{])", "\\1\n", text)
-    path.write_text(text + "\n", encoding="utf-8")
+    lines, start, quoted, escaped = [], 0, False, False
+    for i, c in enumerate(text):
+        if c == '"' and not escaped:
+            quoted = not quoted
+        escaped = c == "\\" and not escaped
+        if c == "," and not quoted and i - start > 100:
+            lines.append(text[start:i + 1])
+            start = i + 1
+    lines.append(text[start:])
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def make_small(gemma3, folder):
