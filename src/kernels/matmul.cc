@@ -68,8 +68,10 @@ Cut CutProduct(const PackedMatrix& w, int64_t count, int64_t max_groups,
   cut.row_parts = CeilDiv(count, cut.rows);
   const int64_t group_bytes =
       std::max<int64_t>(static_cast<int64_t>(GroupBytes(w.layout, w.cols)), 1);
+  // Float kernels run four groups at once for one or two rows.
+  const int64_t least = UsesInt8(w.layout) || cut.rows > 2 ? 1 : 4;
   const int64_t by_bytes =
-      std::max<int64_t>(1, kTaskWeightBytes / (group_bytes * cut.rows));
+      std::max<int64_t>(least, kTaskWeightBytes / (group_bytes * cut.rows));
   // At least four tasks per thread where there are that many groups.
   const int64_t by_balance =
       std::max<int64_t>(1, groups * cut.row_parts / (4 * threads));

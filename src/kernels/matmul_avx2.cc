@@ -22,8 +22,9 @@ namespace carat::matmul_avx2 {
 
 #include "kernels/matmul_avx2-inl.h"
 
-constexpr int kTileRows = 4;
-constexpr int kDirectRows = 4;
+constexpr int kTileRows = 6;
+constexpr int kPassRows = 4;
+constexpr int kDirectRows = 8;
 constexpr int kFloatRows = 6;
 
 // True for layouts whose codes, offset included, need eight bits.
@@ -69,10 +70,13 @@ CARAT_INLINE I32 Step(I32 acc, U8 code, const Quad& x) {
     const __m256i even = _mm256_and_si256(code, _mm256_set1_epi16(0x00ff));
     const __m256i odd = _mm256_srli_epi16(code, 8);
     acc = _mm256_add_epi32(acc, _mm256_madd_epi16(even, x.even));
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(odd, x.odd));
+    CARAT_KEEP(acc);
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(odd, x.odd));
   } else {
-    return _mm256_add_epi16(acc, _mm256_maddubs_epi16(code, x.even));
+    acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(code, x.even));
   }
+  CARAT_KEEP(acc);
+  return acc;
 }
 
 template <PackedLayout L>

@@ -11,4 +11,14 @@
 #define CARAT_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+// Makes a register opaque to the optimiser. Without it GCC 12 reorders a chain
+// of vector additions into a tree, which needs more registers than there are.
+#if defined(__x86_64__)
+#define CARAT_KEEP(a) asm("" : "+v"(a))
+#elif defined(__aarch64__)
+#define CARAT_KEEP(a) asm("" : "+w"(a))
+#else
+#define CARAT_KEEP(a)
+#endif
+
 #endif  // CARAT_KERNELS_MATMUL_INLINE_H_

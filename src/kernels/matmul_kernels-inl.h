@@ -21,6 +21,18 @@ struct XRows {
   ptrdiff_t wide;
 };
 
+// Rows cut into parts of nearly equal size, at most `most`.
+struct EvenParts {
+  int64_t count, rows;
+  CARAT_INLINE EvenParts(int64_t n, int64_t most) : count(n) {
+    const int64_t parts = (n + most - 1) / most;
+    rows = (n + parts - 1) / parts;
+  }
+  CARAT_INLINE int64_t at(int64_t row) const {
+    return count - row < rows ? count - row : rows;
+  }
+};
+
 // ---- Weights as the inner loop sees them -----------------------------------
 
 // Decodes a packed block in registers.
@@ -90,8 +102,8 @@ template <PackedLayout L>
 struct PanelBlock {
   alignas(64) uint8_t codes[kTileWidth * kActBlock];
   float scale[kTileWidth];
-  float min[kTileWidth];
-  int32_t sub[2][kTileWidth];
+  float min[HasMin(SpecOf(L)) ? kTileWidth : 0];
+  int32_t sub[SpecOf(L).kind == ScaleKind::kSubPair ? 2 : 0][kTileWidth];
 
   template <int J>
   CARAT_INLINE U8 Code(int v) const {
@@ -198,16 +210,33 @@ CARAT_INLINE F32 Update(I32 dot, F32 scale, F32 min, const ActBlock* x,
   return acc;
 }
 
-template <int T>
-CARAT_INLINE void Advance(XRows<T>& x) {
-  CARAT_UNROLL
-  for (int t = 0; t < T; ++t) x.row[t] += sizeof(ActBlock);
-}
-
 template <PackedLayout L, class Weights>
 CARAT_INLINE F32 MinOf(const Weights& w, int v) {
   if constexpr (HasMin(SpecOf(L))) return w.Min(v);
   return ZeroF32();
+}
+
+template <PackedLayout L, int T, int V, class Weights>
+CARAT_INLINE void AddBlock(const Weights& w, const XRows<T>& x,
+                           F32 (&acc)[T][V]) {
+  I32 dot[T][V];
+  Dots<L>(w, x, dot);
+  CARAT_UNROLL
+  for (int v = 0; v < V; ++v) {
+    const F32 scale = w.Scale(v), min = MinOf<L>(w, v);
+    CARAT_UNROLL
+    for (int t = 0; t < T; ++t) {
+      acc[t][v] =
+          Update<L>(dot[t][v], scale, min,
+                    reinterpret_cast<const ActBlock*>(x.row[t]), acc[t][v]);
+    }
+  }
+}
+
+template <int T>
+CARAT_INLINE void Advance(XRows<T>& x) {
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) x.row[t] += sizeof(ActBlock);
 }
 
 // ---- One to kDirectRows activation rows -------------------------------------
@@ -237,46 +266,56 @@ CARAT_INLINE void StoreRow(const F32 (&acc)[V], int64_t valid, float* y) {
   for (int64_t i = 0; i < valid; ++i) y[i] = lanes[i];
 }
 
+// Activation rows `row` .. `row` + T - 1 times group `g` of the task.
 template <PackedLayout L, int T>
-void MatVec(const MatMulTask& task) {
+void MatVec(const MatMulTask& task, int64_t row, int64_t g) {
   constexpr LayoutSpec kSpec = SpecOf(L);
   const int64_t supers = task.w->cols / (kActBlock * kSpec.super);
   const uint8_t* at =
       task.w->data.data() +
-      static_cast<size_t>(task.group_begin) * GroupBytes(L, task.w->cols);
+      static_cast<size_t>(task.group_begin + g) * GroupBytes(L, task.w->cols);
+  F32 acc[T][kVecs];
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    CARAT_UNROLL
+    for (int v = 0; v < kVecs; ++v) acc[t][v] = ZeroF32();
+  }
+  XRows<T> x = RowsAt<T>(task, row, 0);
+  for (int64_t s = 0; s < supers; ++s) {
+    DirectBlock<L> w = {at, at + kSpec.head_bytes};
+    at += kSpec.head_bytes + kSpec.super * kSpec.block_bytes;
+    for (int b = 0; b < kSpec.super; ++b) {
+      AddBlock<L>(w, x, acc);
+      Advance(x);
+      w.block += kSpec.block_bytes;
+    }
+  }
+  const int64_t valid = task.valid(task.group_begin + g);
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    StoreRow<kVecs>(acc[t], valid,
+                    task.y + (row + t) * task.y_stride + g * kRowGroup);
+  }
+}
+
+template <PackedLayout L, int T>
+CARAT_INLINE void MatVecRows(const MatMulTask& task, int64_t row, int64_t rows,
+                             int64_t g) {
+  if (rows == T) {
+    MatVec<L, T>(task, row, g);
+  } else if constexpr (T > 1) {
+    MatVecRows<L, T - 1>(task, row, rows, g);
+  }
+}
+
+// Few rows: even passes of at most kPassRows over each group. Only the first
+// pass reads the group from memory, the others find it in the cache.
+template <PackedLayout L>
+void MatVecs(const MatMulTask& task) {
+  const EvenParts parts(task.row_count, kPassRows);
   for (int64_t g = 0; g < task.group_count; ++g) {
-    F32 acc[T][kVecs];
-    CARAT_UNROLL
-    for (int t = 0; t < T; ++t) {
-      CARAT_UNROLL
-      for (int v = 0; v < kVecs; ++v) acc[t][v] = ZeroF32();
-    }
-    XRows<T> x = RowsAt<T>(task, 0, 0);
-    for (int64_t s = 0; s < supers; ++s) {
-      DirectBlock<L> w = {at, at + kSpec.head_bytes};
-      at += kSpec.head_bytes + kSpec.super * kSpec.block_bytes;
-      for (int b = 0; b < kSpec.super; ++b) {
-        I32 dot[T][kVecs];
-        Dots<L>(w, x, dot);
-        CARAT_UNROLL
-        for (int v = 0; v < kVecs; ++v) {
-          const F32 scale = w.Scale(v), min = MinOf<L>(w, v);
-          CARAT_UNROLL
-          for (int t = 0; t < T; ++t) {
-            acc[t][v] = Update<L>(dot[t][v], scale, min,
-                                  reinterpret_cast<const ActBlock*>(x.row[t]),
-                                  acc[t][v]);
-          }
-        }
-        Advance(x);
-        w.block += kSpec.block_bytes;
-      }
-    }
-    const int64_t valid = task.valid(task.group_begin + g);
-    CARAT_UNROLL
-    for (int t = 0; t < T; ++t) {
-      StoreRow<kVecs>(acc[t], valid,
-                      task.y + t * task.y_stride + g * kRowGroup);
+    for (int64_t row = 0; row < task.row_count; row += parts.rows) {
+      MatVecRows<L, kPassRows>(task, row, parts.at(row), g);
     }
   }
 }
@@ -286,43 +325,46 @@ void MatVec(const MatMulTask& task) {
 // c: [T][kTileWidth], updated by `blocks` decoded blocks.
 template <PackedLayout L, int T>
 void Tile(const PanelBlock<L>* w, int64_t blocks, XRows<T> x, float* c) {
-  for (int64_t b = 0; b < blocks; ++b, ++w) {
-    I32 dot[T][kTileVecs];
-    Dots<L>(*w, x, dot);
+  F32 acc[T][kTileVecs];
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
     CARAT_UNROLL
     for (int v = 0; v < kTileVecs; ++v) {
-      const F32 scale = w->Scale(v), min = MinOf<L>(*w, v);
-      CARAT_UNROLL
-      for (int t = 0; t < T; ++t) {
-        float* to = c + t * kTileWidth + v * kLanes;
-        StoreF32(
-            Update<L>(dot[t][v], scale, min,
-                      reinterpret_cast<const ActBlock*>(x.row[t]), LoadF32(to)),
-            to);
-      }
+      acc[t][v] = LoadF32(c + t * kTileWidth + v * kLanes);
     }
+  }
+  for (int64_t b = 0; b < blocks; ++b, ++w) {
+    AddBlock<L>(*w, x, acc);
     Advance(x);
+  }
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    CARAT_UNROLL
+    for (int v = 0; v < kTileVecs; ++v) {
+      StoreF32(acc[t][v], c + t * kTileWidth + v * kLanes);
+    }
   }
 }
 
 template <PackedLayout L, int T>
-CARAT_INLINE void TileAt(const MatMulTask& task, int64_t row,
-                         const PanelBlock<L>* panel, int64_t first,
-                         int64_t blocks, float* c) {
-  Tile<L, T>(panel, blocks, RowsAt<T>(task, row, first), c + row * kTileWidth);
+CARAT_INLINE void TileRows(const MatMulTask& task, int64_t row, int64_t rows,
+                           const PanelBlock<L>* panel, int64_t first,
+                           int64_t blocks, float* c) {
+  if (rows == T) {
+    Tile<L, T>(panel, blocks, RowsAt<T>(task, row, first),
+               c + row * kTileWidth);
+  } else if constexpr (T > 1) {
+    TileRows<L, T - 1>(task, row, rows, panel, first, blocks, c);
+  }
 }
 
 template <PackedLayout L>
 void Tiles(const MatMulTask& task, const PanelBlock<L>* panel, int64_t first,
            int64_t blocks, float* c) {
-  int64_t row = 0;
-  for (; row + kTileRows <= task.row_count; row += kTileRows) {
-    TileAt<L, kTileRows>(task, row, panel, first, blocks, c);
+  const EvenParts parts(task.row_count, kTileRows);
+  for (int64_t row = 0; row < task.row_count; row += parts.rows) {
+    TileRows<L, kTileRows>(task, row, parts.at(row), panel, first, blocks, c);
   }
-  for (; row + 2 <= task.row_count; row += 2) {
-    TileAt<L, 2>(task, row, panel, first, blocks, c);
-  }
-  if (row < task.row_count) TileAt<L, 1>(task, row, panel, first, blocks, c);
 }
 
 template <PackedLayout L>
@@ -379,19 +421,10 @@ void MatMat(const MatMulTask& task) {
   }
 }
 
-template <PackedLayout L, int T>
-CARAT_INLINE void MatVecOf(const MatMulTask& task) {
-  if (task.row_count == T) {
-    MatVec<L, T>(task);
-  } else if constexpr (T > 1) {
-    MatVecOf<L, T - 1>(task);
-  }
-}
-
 template <PackedLayout L>
 void RunQuantized(const MatMulTask& task) {
   if (task.row_count <= kDirectRows) {
-    MatVecOf<L, kDirectRows>(task);
+    MatVecs<L>(task);
   } else {
     MatMat<L>(task);
   }
@@ -399,13 +432,38 @@ void RunQuantized(const MatMulTask& task) {
 
 // ---- Float weights ----------------------------------------------------------
 
-// T activation rows times G groups, accumulators in registers throughout.
+constexpr int64_t kFloatPanel = 256;  // columns between two looks at a row
+
+// acc += columns 0 .. cols - 1 at w (G groups, group_bytes apart) times x.
 template <PackedLayout L, int T, int G>
-void FloatTile(const MatMulTask& task, int64_t row, int64_t g) {
-  const int64_t cols = task.w->cols;
-  const size_t group_bytes = GroupBytes(L, cols);
-  const uint8_t* w = task.w->data.data() +
-                     static_cast<size_t>(task.group_begin + g) * group_bytes;
+CARAT_INLINE void AddColumns(const uint8_t* w, size_t group_bytes,
+                             const float* const (&x)[T], int64_t cols,
+                             F32 (&acc)[T][G * kVecs]) {
+  constexpr int kBytes = kLanes * FloatBytes(L);
+  for (int64_t c = 0; c < cols; ++c, w += kVecs * kBytes) {
+    F32 weight[G * kVecs];
+    CARAT_UNROLL
+    for (int v = 0; v < G * kVecs; ++v) {
+      weight[v] =
+          LoadWeights<L>(w + static_cast<size_t>(v / kVecs) * group_bytes +
+                         v % kVecs * kBytes);
+    }
+    CARAT_UNROLL
+    for (int t = 0; t < T; ++t) {
+      const F32 value = SetF32(x[t] + c);
+      CARAT_UNROLL
+      for (int v = 0; v < G * kVecs; ++v) {
+        acc[t][v] = Fma(weight[v], value, acc[t][v]);
+        CARAT_KEEP(acc[t][v]);
+      }
+    }
+  }
+}
+
+// Few activation rows times G groups: their chains of additions overlap.
+template <PackedLayout L, int T, int G>
+void FloatVec(const MatMulTask& task, int64_t row, int64_t g) {
+  const size_t group_bytes = GroupBytes(L, task.w->cols);
   const float* x[T];
   F32 acc[T][G * kVecs];
   CARAT_UNROLL
@@ -414,51 +472,93 @@ void FloatTile(const MatMulTask& task, int64_t row, int64_t g) {
     CARAT_UNROLL
     for (int v = 0; v < G * kVecs; ++v) acc[t][v] = ZeroF32();
   }
-  constexpr int kBytes = kLanes * FloatBytes(L);
-  for (int64_t c = 0; c < cols; ++c, w += kVecs * kBytes) {
-    CARAT_UNROLL
-    for (int v = 0; v < G * kVecs; ++v) {
-      const F32 weight =
-          LoadWeights<L>(w + static_cast<size_t>(v / kVecs) * group_bytes +
-                         v % kVecs * kBytes);
-      CARAT_UNROLL
-      for (int t = 0; t < T; ++t) {
-        acc[t][v] = Fma(weight, SetF32(x[t] + c), acc[t][v]);
-      }
-    }
-  }
+  AddColumns<L, T, G>(
+      task.w->data.data() +
+          static_cast<size_t>(task.group_begin + g) * group_bytes,
+      group_bytes, x, task.w->cols, acc);
   CARAT_UNROLL
   for (int t = 0; t < T; ++t) {
-    float* y = task.y + (row + t) * task.y_stride + g * kRowGroup;
     CARAT_UNROLL
     for (int k = 0; k < G; ++k) {
       F32 part[kVecs];
       CARAT_UNROLL
       for (int v = 0; v < kVecs; ++v) part[v] = acc[t][k * kVecs + v];
       StoreRow<kVecs>(part, task.valid(task.group_begin + g + k),
-                      y + k * kRowGroup);
+                      task.y + (row + t) * task.y_stride + (g + k) * kRowGroup);
     }
+  }
+}
+
+// c: [T][kRowGroup], updated by columns `first` .. `first` + cols - 1, which
+// start at w.
+template <PackedLayout L, int T>
+void FloatTile(const MatMulTask& task, int64_t row, const uint8_t* w,
+               int64_t first, int64_t cols, float* c) {
+  const float* x[T];
+  F32 acc[T][kVecs];
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    x[t] = task.x->row(task.x_row(row + t)) + first;
+    CARAT_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      acc[t][v] = LoadF32(c + t * kRowGroup + v * kLanes);
+    }
+  }
+  AddColumns<L, T, 1>(w, 0, x, cols, acc);
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    CARAT_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      StoreF32(acc[t][v], c + t * kRowGroup + v * kLanes);
+    }
+  }
+}
+
+template <PackedLayout L, int T>
+CARAT_INLINE void FloatTileRows(const MatMulTask& task, int64_t row,
+                                int64_t rows, const uint8_t* w, int64_t first,
+                                int64_t cols, float* c) {
+  if (rows == T) {
+    FloatTile<L, T>(task, row, w, first, cols, c);
+  } else if constexpr (T > 1) {
+    FloatTileRows<L, T - 1>(task, row, rows, w, first, cols, c);
+  }
+}
+
+template <PackedLayout L>
+void FloatGroup(const MatMulTask& task, int64_t g) {
+  alignas(64) float c[kMaxTaskRows * kRowGroup];
+  std::memset(c, 0,
+              sizeof(float) * kRowGroup * static_cast<size_t>(task.row_count));
+  const uint8_t* w =
+      task.w->data.data() +
+      static_cast<size_t>(task.group_begin + g) * GroupBytes(L, task.w->cols);
+  const EvenParts parts(task.row_count, kFloatRows);
+  for (int64_t first = 0; first < task.w->cols; first += kFloatPanel) {
+    const int64_t left = task.w->cols - first;
+    const int64_t cols = left < kFloatPanel ? left : kFloatPanel;
+    const uint8_t* at = w + first * kRowGroup * FloatBytes(L);
+    for (int64_t row = 0; row < task.row_count; row += parts.rows) {
+      FloatTileRows<L, kFloatRows>(task, row, parts.at(row), at, first, cols,
+                                   c + row * kRowGroup);
+    }
+  }
+  const int64_t valid = task.valid(task.group_begin + g);
+  for (int64_t i = 0; i < task.row_count; ++i) {
+    std::memcpy(task.y + i * task.y_stride + g * kRowGroup, c + i * kRowGroup,
+                sizeof(float) * static_cast<size_t>(valid));
   }
 }
 
 template <PackedLayout L>
 void RunFloat(const MatMulTask& task) {
-  int64_t row = 0;
-  for (; row + kFloatRows <= task.row_count; row += kFloatRows) {
-    for (int64_t g = 0; g < task.group_count; ++g) {
-      FloatTile<L, kFloatRows, 1>(task, row, g);
-    }
+  int64_t g = 0;
+  if (task.row_count == 1) {
+    for (; g + 4 <= task.group_count; g += 4) FloatVec<L, 1, 4>(task, 0, g);
+  } else if (task.row_count == 2) {
+    for (; g + 2 <= task.group_count; g += 2) FloatVec<L, 2, 2>(task, 0, g);
   }
-  for (; row + 2 <= task.row_count; row += 2) {
-    int64_t g = 0;
-    for (; g + 2 <= task.group_count; g += 2) FloatTile<L, 2, 2>(task, row, g);
-    if (g < task.group_count) FloatTile<L, 2, 1>(task, row, g);
-  }
-  if (row < task.row_count) {
-    int64_t g = 0;
-    for (; g + 4 <= task.group_count; g += 4) FloatTile<L, 1, 4>(task, row, g);
-    for (; g < task.group_count; ++g) FloatTile<L, 1, 1>(task, row, g);
-  }
+  for (; g < task.group_count; ++g) FloatGroup<L>(task, g);
 }
 
 inline MatMulTaskFn KernelOf(PackedLayout layout) {

@@ -135,7 +135,7 @@ TEST_P(MatMulTest, ExtremeCodesStayExact) {
   ThreadPool pool(1);
   const int64_t cols = Columns().back(), rows = 32, count = 6;
   const DType type = GetParam();
-  if (GetDTypeInfo(type).block == 1) GTEST_SKIP();
+  if (GetDTypeInfo(type).block == 1) return;  // no codes
   Activations x;
   ExtremeActivations(count, cols, x);
   x.Quantize(pool);
