@@ -16,7 +16,7 @@ Status Wrong(const std::string& where, std::string_view expected,
   return InvalidArgument(fmt::format(
       "{} must be {}, but {}.", where, expected,
       found == nullptr ? "it is missing"
-                       : fmt::format("a {} was found", found->kind_name())));
+                       : fmt::format("it is of type {}", found->kind_name())));
 }
 
 Result<Role> RoleFromJson(const ExactJson& message, const std::string& where) {

@@ -176,9 +176,10 @@ Result<ExactJson> ParseSchema(const std::string& text, std::string_view what,
                                        schema.status().message()));
   }
   if (!schema->is_object() && !schema->is_null()) {
-    return InvalidArgument(fmt::format(
-        "The {} schema of the tool {} must be a JSON object, but it is a {}.",
-        what, QuoteForMessage(tool.name), schema->kind_name()));
+    return InvalidArgument(
+        fmt::format("The {} schema of the tool {} must be a JSON object, but "
+                    "it is of type {}.",
+                    what, QuoteForMessage(tool.name), schema->kind_name()));
   }
   return schema;
 }
@@ -308,7 +309,7 @@ Result<ExactJson> ParseArguments(const ToolCall& call) {
   if (!arguments->is_object()) {
     return InvalidArgument(
         fmt::format("The arguments of the call of {} must be a JSON object, "
-                    "but they are a {}.",
+                    "but they are of type {}.",
                     QuoteForMessage(call.name), arguments->kind_name()));
   }
   return arguments;
