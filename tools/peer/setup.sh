@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Fetches the prebuilt llama.cpp that the npm package node-llama-cpp ships,
 # pinned, into a cache folder, and builds peer_logits against it there.
-# Prints the path of the built program. A second run does nothing.
+# Prints the path of the built program; the libraries are in lib/ beside it.
+# A second run does nothing.
 set -euo pipefail
 
 version=3.22.1
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${CARAT_CACHE:-$HOME/.cache/carat}/peer
+cache=${CARAT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/carat}/peer
 
 case "$(uname -s)-$(uname -m)" in
   Linux-x86_64) platform=linux-x64 ;;

@@ -9,7 +9,6 @@ llama.cpp does. Needs tools/peer/setup.sh.
 
 import argparse
 import contextlib
-import os
 import pathlib
 import subprocess
 import sys
@@ -19,21 +18,18 @@ import numpy as np
 import torch
 import transformers
 
+import cache
 import make_tiny
 import make_tiny_gguf
 import reference_run
 import tiny_models
 
 
-def peer_program():
-    cache = os.environ.get("CARAT_CACHE") or "~/.cache/carat"
-    return pathlib.Path(cache).expanduser() / "peer/peer_logits"
-
-
 def peer_logits(model, tokens, folder, vocab, options):
     ids, out = folder / "tokens.txt", folder / "logits.bin"
     ids.write_text(" ".join(map(str, tokens)))
-    subprocess.run([peer_program(), "logits", model, ids, out, *options],
+    program = cache.folder() / "peer/peer_logits"
+    subprocess.run([program, "logits", model, ids, out, *options],
                    check=True, stdout=subprocess.DEVNULL)
     return np.fromfile(out, "<f4").reshape(len(tokens), vocab)
 

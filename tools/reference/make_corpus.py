@@ -10,10 +10,11 @@ Debian 12. Prints the size and the SHA-256. Needs nothing but Python.
 """
 
 import hashlib
-import os
 import pathlib
 import re
 import sys
+
+import cache
 
 LICENCES = pathlib.Path("/usr/share/common-licenses")
 LICENCE_FILES = ["Apache-2.0", "Artistic", "CC0-1.0", "GPL-1", "MPL-2.0"]
@@ -34,8 +35,7 @@ def read(path):
 
 
 def main():
-    cache = os.environ.get("CARAT_CACHE") or "~/.cache/carat"
-    default = pathlib.Path(cache).expanduser() / "corpus.txt"
+    default = cache.folder() / "corpus.txt"
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
     paths = [LICENCES / name for name in LICENCE_FILES]
     paths += [PERL / name for name in PERL_FILES]

@@ -34,8 +34,8 @@ DUMP_TOKENS = 18  # two more than the sliding window
 # The dump kept in the repository leaves out what is soon recomputed.
 COMMITTED_DUMP = "gemma4-e"
 COMMITTED_NAMES = re.compile(
-    r"embedding|final_norm|layer\.\d+\."
-    r"(per_layer_input|q|k|v|attn_residual|ffn_residual|out)")
+    r"embedding|per_layer_input|final_norm|"
+    r"layer\.\d+\.(q|k|v|post_attention|per_layer_out|out)")
 
 
 def prompts():

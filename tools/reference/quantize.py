@@ -6,11 +6,11 @@ is always the Python package's.
 """
 
 import ctypes
-import os
-import pathlib
 
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
+
+import cache
 
 
 def qtype(name):
@@ -22,8 +22,7 @@ def block_size(name):
 
 
 def _peer_library():
-    cache = os.environ.get("CARAT_CACHE") or "~/.cache/carat"
-    path = pathlib.Path(cache).expanduser() / "peer/lib/libggml-base.so"
+    path = cache.folder() / "peer/lib/libggml-base.so"
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing: run tools/peer/setup.sh first")

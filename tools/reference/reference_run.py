@@ -55,10 +55,9 @@ class _Recorder:
     def put(self, name, value):
         self.tensors[name] = value.detach().float().contiguous().numpy().copy()
 
-    def output_of(self, module, name, shape=None):
+    def output_of(self, module, name):
         def hook(_module, _inputs, output):
             value = output[0] if isinstance(output, tuple) else output
-            value = value if shape is None else value.reshape(shape)
             self.put(name, value.squeeze(0) if value.dim() > 2 else value)
         return module.register_forward_hook(hook)
 
@@ -95,43 +94,45 @@ def _recorded_attention(recorder):
 
 def _watch_layer(recorder, layer, at):
     yield recorder.output_of(layer.input_layernorm, at + "attn_norm")
-    yield recorder.input_of(layer.self_attn.o_proj, at + "attn")
-    yield recorder.output_of(layer.self_attn.o_proj, at + "attn_out")
-    yield recorder.output_of(
-        layer.post_attention_layernorm, at + "post_attn_norm")
-    yield recorder.input_of(layer.pre_feedforward_layernorm, at + "attn_residual")
-    yield recorder.output_of(layer.pre_feedforward_layernorm, at + "ffn_norm")
-    yield recorder.output_of(layer.mlp, at + "mlp")
+    yield recorder.input_of(layer.self_attn.o_proj, at + "attention_context")
+    yield recorder.output_of(layer.self_attn.o_proj, at + "attention_out")
+    yield recorder.input_of(
+        layer.pre_feedforward_layernorm, at + "post_attention")
+    yield recorder.output_of(layer.pre_feedforward_layernorm, at + "mlp_norm")
+    yield recorder.output_of(layer.mlp, at + "mlp_out")
     if getattr(layer, "enable_moe_block", False):
-        yield recorder.output_of(
-            layer.post_feedforward_layernorm_1, at + "mlp_post_norm")
-        yield recorder.output_of(layer.router.proj, at + "router_logits")
         yield layer.router.register_forward_hook(
-            lambda _m, _i, out: recorder.put(
-                at + "router_weights",
-                torch.zeros_like(out[0]).scatter(1, out[2], out[1])))
+            lambda _m, _i, out: _routing(recorder, at, *out))
         yield recorder.output_of(
-            layer.pre_feedforward_layernorm_2, at + "moe_norm")
-        yield recorder.output_of(layer.experts, at + "moe")
-        yield recorder.output_of(
-            layer.post_feedforward_layernorm_2, at + "moe_post_norm")
-    yield recorder.output_of(
-        layer.post_feedforward_layernorm, at + "post_ffn_norm")
+            layer.pre_feedforward_layernorm_2, at + "experts_norm")
+        yield recorder.output_of(layer.experts, at + "experts_out")
     if getattr(layer, "hidden_size_per_layer_input", 0):
-        yield recorder.input_of(layer.per_layer_input_gate, at + "ffn_residual")
-        yield recorder.input_of(layer.per_layer_projection, at + "ple_gated")
+        yield recorder.input_of(layer.per_layer_input_gate, at + "post_mlp")
+        yield recorder.input_of(
+            layer.per_layer_projection, at + "per_layer_gated")
         yield recorder.output_of(
-            layer.post_per_layer_input_norm, at + "ple")
-    yield layer.register_forward_pre_hook(
-        lambda _m, args, kwargs: _per_layer_input(recorder, at, args, kwargs),
-        with_kwargs=True)
+            layer.per_layer_projection, at + "per_layer_out")
     yield recorder.output_of(layer, at + "out")
 
 
-def _per_layer_input(recorder, at, args, kwargs):
-    value = kwargs.get("per_layer_input", args[1] if len(args) > 1 else None)
-    if value is not None:
-        recorder.put(at + "per_layer_input", value[0])
+def _routing(recorder, at, probabilities, weights, experts):
+    recorder.put(at + "router_probabilities", probabilities)
+    chosen = torch.zeros_like(probabilities).scatter(1, experts, weights)
+    recorder.put(at + "router_weights", chosen)
+
+
+def _watch_per_layer_inputs(recorder, body):
+    """[seq, layers * width]; the library makes them in a method, not in a
+    module that a hook could watch."""
+    original = body.project_per_layer_inputs
+
+    def watched(*args, **kwargs):
+        value = original(*args, **kwargs)
+        recorder.put("per_layer_input", value[0].flatten(1))
+        return value
+
+    body.project_per_layer_inputs = watched
+    return lambda: delattr(body, "project_per_layer_inputs")
 
 
 @torch.no_grad()
@@ -139,14 +140,16 @@ def intermediates(model, tokens):
     """Named tensors of one pass over `tokens`; README.md lists the names."""
     recorder = _Recorder()
     body = model.model
-    hooks = [recorder.output_of(body.embed_tokens, "embedding")]
+    undo = [recorder.output_of(body.embed_tokens, "embedding").remove]
+    if getattr(body, "hidden_size_per_layer_input", 0):
+        undo.append(_watch_per_layer_inputs(recorder, body))
     for i, layer in enumerate(body.layers):
-        hooks += _watch_layer(recorder, layer, f"layer.{i}.")
-    hooks.append(recorder.output_of(body.norm, "final_norm"))
+        undo += [h.remove for h in _watch_layer(recorder, layer, f"layer.{i}.")]
+    undo.append(recorder.output_of(body.norm, "final_norm").remove)
     try:
         with _recorded_attention(recorder):
             recorder.put("logits", torch.from_numpy(logits(model, tokens)))
     finally:
-        for hook in hooks:
-            hook.remove()
+        for step in undo:
+            step()
     return recorder.tensors
