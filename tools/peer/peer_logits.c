@@ -7,6 +7,7 @@
 //
 // Options: threads=2 kv=f16|f32 fa=auto|on|off repack=1|0 batch=256
 //          records=FILE (perplexity: one record a scored token, see below)
+//          windows=0 (perplexity: only so many windows; 0 for all)
 //
 // LOGITS_OUT is f32 little-endian, [tokens, vocabulary], one row for every
 // position of the file taken as one sequence, as it is (no BOS added).
@@ -257,9 +258,12 @@ static int Perplexity(int argc, char** argv) {
   FILE* records = path ? fopen(path, "wb") : NULL;
   if (path && !records) Fail("cannot write", path);
   int32_t* one = malloc(sizeof(int32_t) * (size_t)window);
+  int limit = atoi(Option(argc, argv, "windows", "0"));
+  int available = count / (window - 1);
+  if (limit > 0 && limit < available) available = limit;
   double total = 0;
   long scored = 0;
-  for (int from = 0; from + window - 1 <= count; from += window - 1) {
+  for (int from = 0; from < available * (window - 1); from += window - 1) {
     one[0] = peer.bos;
     memcpy(one + 1, tokens + from, sizeof(int32_t) * (size_t)(window - 1));
     llama_memory_clear(llama_get_memory(peer.context), false);
@@ -311,7 +315,7 @@ int main(int argc, char** argv) {
       "       peer_logits logits MODEL TOKENS_FILE LOGITS_OUT [OPTION...]\n"
       "       peer_logits perplexity MODEL TOKENS_FILE WINDOW [OPTION...]\n"
       "options: threads=2 kv=f16|f32 fa=auto|on|off repack=1|0 batch=256 "
-      "records=FILE\n",
+      "records=FILE windows=0\n",
       stderr);
   return 2;
 }
