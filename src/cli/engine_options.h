@@ -1,0 +1,46 @@
+// Options that every command with a loaded model shares, and loading it.
+#ifndef CARAT_CLI_ENGINE_OPTIONS_H_
+#define CARAT_CLI_ENGINE_OPTIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "runtime/engine.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace carat {
+
+struct EngineArguments {
+  std::string model;
+  int64_t context_tokens = 0;
+  int threads = 0;
+  std::string kv = "f16";
+  std::string chat_format;
+  bool quiet = false;
+  bool verbose = false;
+
+  KvType kv_type() const { return kv == "f32" ? KvType::kF32 : KvType::kF16; }
+};
+
+// MODEL, --ctx, --threads, --kv.
+void AddModelOptions(CLI::App& command, EngineArguments* arguments);
+// --chat-format.
+void AddChatFormatOption(CLI::App& command, EngineArguments* arguments);
+// --quiet, --verbose.
+void AddNoiseOptions(CLI::App& command, EngineArguments* arguments);
+
+// Finds and loads the model, with a progress bar on a terminal. Notes of the
+// loader go to stderr with --verbose.
+Result<std::unique_ptr<Engine>> LoadEngine(const EngineArguments& arguments);
+
+// Most memory the process has had resident so far; 0 when unknown.
+uint64_t PeakMemoryBytes();
+
+}  // namespace carat
+
+#endif  // CARAT_CLI_ENGINE_OPTIONS_H_
