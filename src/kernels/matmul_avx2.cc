@@ -22,14 +22,21 @@ namespace carat::matmul_avx2 {
 
 #include "kernels/matmul_avx2-inl.h"
 
-constexpr int kTileRows = 6;
 constexpr int kPassRows = 4;
-constexpr int kDirectRows = 8;
 constexpr int kFloatRows = 6;
 
 // True for layouts whose codes, offset included, need eight bits.
 template <PackedLayout L>
 constexpr bool kIsWide = SpecOf(L).offset == 128;
+
+// What sixteen registers hold: two accumulators per row, two of weights (four
+// when split into columns), one or two of activations.
+template <PackedLayout L>
+constexpr int kTileRowsOf = kIsWide<L> ? 4 : 6;
+
+// Above so many rows a panel is decoded first. Plain bytes need no decoding.
+template <PackedLayout L>
+constexpr int kDirectRowsOf = SpecOf(L).bits == 8 ? kMaxTaskRows : 8;
 
 struct Quad {
   __m256i even, odd;  // wide: columns 4j, 4j + 2; and 4j + 1, 4j + 3

@@ -361,9 +361,9 @@ CARAT_INLINE void TileRows(const MatMulTask& task, int64_t row, int64_t rows,
 template <PackedLayout L>
 void Tiles(const MatMulTask& task, const PanelBlock<L>* panel, int64_t first,
            int64_t blocks, float* c) {
-  const EvenParts parts(task.row_count, kTileRows);
+  const EvenParts parts(task.row_count, kTileRowsOf<L>);
   for (int64_t row = 0; row < task.row_count; row += parts.rows) {
-    TileRows<L, kTileRows>(task, row, parts.at(row), panel, first, blocks, c);
+    TileRows<L, kTileRowsOf<L>>(task, row, parts.at(row), panel, first, blocks, c);
   }
 }
 
@@ -423,7 +423,7 @@ void MatMat(const MatMulTask& task) {
 
 template <PackedLayout L>
 void RunQuantized(const MatMulTask& task) {
-  if (task.row_count <= kDirectRows) {
+  if (task.row_count <= kDirectRowsOf<L>) {
     MatVecs<L>(task);
   } else {
     MatMat<L>(task);
