@@ -66,32 +66,43 @@ bool IsHtmlTag(std::string_view inner) {
   return IsOneOf(inner, kTags) || IsOneOf(inner, kTableTags);
 }
 
+// "<inner>" -> "inner"; empty for anything else.
+std::string_view InsideAngles(std::string_view piece) {
+  const bool angled =
+      piece.size() > 2 && piece.front() == '<' && piece.back() == '>';
+  return angled ? piece.substr(1, piece.size() - 2) : std::string_view();
+}
+
+// Markers that prompts and answers are made of.
+bool IsWorkingMarker(std::string_view piece) {
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "pad", "eos", "bos", "unk", "mask", "escape", "image", "audio"};
+  const std::string_view inner = InsideAngles(piece);
+  if (inner.empty()) return false;
+  if (IsOneOf(inner, kNames) || IsBarMarker(inner)) return true;
+  if (!std::all_of(inner.begin(), inner.end(), IsNameChar)) return false;
+  return inner.starts_with("start_of_") || inner.starts_with("end_of_") ||
+         inner.starts_with("start_function_") ||
+         inner.starts_with("end_function_") || inner.ends_with("_soft_token");
+}
+
+// Entries without a use of their own, for fine-tuning to take.
+bool IsSpareMarker(std::string_view piece) {
+  return piece == "[multimodal]" || piece == "[@BOS@]" || piece == "<2mass>" ||
+         IsNumbered(InsideAngles(piece), "unused");
+}
+
 }  // namespace
 
 bool IsMarkerName(std::string_view piece) {
-  static constexpr std::array<std::string_view, 2> kBracketed = {"[multimodal]",
-                                                                 "[@BOS@]"};
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "pad", "eos", "bos", "unk", "mask", "2mass", "escape", "image", "audio"};
-  if (IsOneOf(piece, kBracketed)) return true;
-  if (piece.size() < 3 || piece.front() != '<' || piece.back() != '>') {
-    return false;
-  }
-  const std::string_view inner = piece.substr(1, piece.size() - 2);
-  if (IsOneOf(inner, kNames) || IsBarMarker(inner)) return true;
-  if (!std::all_of(inner.begin(), inner.end(), IsNameChar)) return false;
-  return IsNumbered(inner, "unused") || inner.starts_with("start_of_") ||
-         inner.starts_with("end_of_") || inner.starts_with("start_function_") ||
-         inner.starts_with("end_function_") || inner.ends_with("_soft_token");
+  return IsWorkingMarker(piece) || IsSpareMarker(piece);
 }
 
 bool IsTextName(std::string_view piece) {
   if (piece.empty() || IsMarkerName(piece)) return false;
   if (IsWhitespace(piece)) return true;
-  const bool angled = piece.front() == '<' && piece.back() == '>';
-  if (angled) {
+  if (const std::string_view inner = InsideAngles(piece); !inner.empty()) {
     // PaliGemma writes places in a picture as <loc0123> and <seg012>.
-    const std::string_view inner = piece.substr(1, piece.size() - 2);
     return IsHtmlTag(inner) || IsNumbered(inner, "loc") ||
            IsNumbered(inner, "seg");
   }
@@ -113,12 +124,15 @@ std::optional<unsigned char> ParseBytePiece(std::string_view piece) {
 
 TokenKind ResolveKind(std::string_view piece, TokenKind claimed) {
   if (ParseBytePiece(piece)) return TokenKind::kByte;
-  // A file that types its 256 byte tokens by name only has nothing else that
-  // could be one, so such a claim is a mistake; keep it out of text.
+  // A byte token without a byte in its name would decode to nothing sensible.
   if (claimed == TokenKind::kByte) return TokenKind::kUnused;
   if (piece == "<unk>") return TokenKind::kUnknown;
   if (piece.empty()) return TokenKind::kUnused;
-  if (IsMarkerName(piece)) return TokenKind::kControl;
+  if (IsWorkingMarker(piece)) return TokenKind::kControl;
+  // Spare entries that the file treats as text (Gemma 4) are left at that.
+  if (IsSpareMarker(piece) && claimed != TokenKind::kNormal) {
+    return TokenKind::kControl;
+  }
   // Converters take the strike-through tag for the end mark of other families.
   if (piece == "</s>" && claimed == TokenKind::kControl) {
     return TokenKind::kNormal;
