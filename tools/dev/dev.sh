@@ -32,7 +32,7 @@ each, also cross-build), CARAT_MODEL (another model file for run and bench).
 TEXT
 }
 
-# Commands of this file that need the packages of some sections say so here.
+# need SECTION...: its Debian packages are installed from here on.
 need() { "$dev/install.sh" "$@"; }
 
 # configure PRESET [-D...]: again only when a value differs from the cache.
@@ -94,9 +94,11 @@ case "$command" in
         ;;
       --peer)
         shift
+        command -v npm >/dev/null || need peer
         build_program
         path="$(model)"
-        exec python3 "$top/tools/bench/peer.py" "$path" "$@"
+        exec python3 "$top/tools/peer/compare_speed.py" "$release/carat" \
+          "$path" "$@"
         ;;
       *)
         build_program

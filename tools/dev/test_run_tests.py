@@ -147,8 +147,8 @@ class ShellTest(unittest.TestCase):
 
     def test_sections_named_by_the_tools_exist(self):
         text = (DEV / "packages.txt").read_text()
-        for section in ("build", "test", "lint", "bench", "model", "fuzz",
-                        "cross", "sysroot"):
+        for section in ("build", "test", "lint", "bench", "peer", "model",
+                        "fuzz", "cross", "sysroot"):
             self.assertIn(f"[{section}]\n", text)
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures the speed of the pinned llama.cpp library; prints one JSON object.
 
-  peer_speed.py LIBRARIES MODEL [--threads 2] [--prefill 512] [--decode 64]
-                [--depth 0]
+  peer_speed.py LIBRARIES MODEL [--threads 2] [--prefill 128,512]
+                [--decode-at 0,2048] [--decode-tokens 32]
 
-LIBRARIES is the folder that setup.sh fills. The tokens are random, as in
-'carat bench': speed does not depend on them. One process is one measurement:
-bench.py runs this and carat in turns.
+LIBRARIES is the folder that setup.sh fills. Options, tests and output are as
+those of 'carat bench', and so are the random tokens: speed does not depend on
+them. compare_speed.py runs the two in turns.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import ctypes
 import json
 import pathlib
 import random
-import sys
 import time
 
 # The library's parameter structs differ between versions and are only handed
@@ -117,28 +116,36 @@ class Peer:
         return count / (time.monotonic() - start)
 
 
+def numbers(text):
+    return [] if text == "none" else [int(n) for n in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("libraries", type=pathlib.Path)
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--prefill", type=int, default=512)
-    parser.add_argument("--decode", type=int, default=64)
-    parser.add_argument("--depth", type=int, default=0)
+    parser.add_argument("--prefill", type=numbers, default=[512])
+    parser.add_argument("--decode-at", type=numbers, default=[0])
+    parser.add_argument("--decode-tokens", type=int, default=32)
     options = parser.parse_args()
-    context = max(options.prefill, options.decode) + options.depth + 256
+    context = 256 + max(
+        [*options.prefill, *(depth + options.decode_tokens
+                             for depth in options.decode_at)])
     peer = Peer(options.libraries.resolve(), options.model, options.threads,
                 context)
-    peer.feed(32, 32)  # the first batch pays for allocations
-    result = {"load_seconds": round(peer.load_seconds, 3)}
-    if options.prefill:
-        result["prefill_tokens_per_second"] = round(
-            peer.rate(options.prefill, BATCH_TOKENS, options.depth), 2)
-    if options.decode:
-        result["decode_tokens_per_second"] = round(
-            peer.rate(options.decode, 1, options.depth), 2)
-    print(json.dumps(result))
+    peer.feed(16, 16)  # the first batch pays for allocations
+    results = [
+        {"kind": "prefill", "tokens": tokens, "depth": 0,
+         "tokens_per_second": peer.rate(tokens, BATCH_TOKENS, 0)}
+        for tokens in options.prefill]
+    results += [
+        {"kind": "decode", "tokens": options.decode_tokens, "depth": depth,
+         "tokens_per_second": peer.rate(options.decode_tokens, 1, depth)}
+        for depth in options.decode_at]
+    print(json.dumps({"results": results, "loads": [
+        {"threads": options.threads, "seconds": peer.load_seconds}]}))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Measures carat and llama.cpp on one file in turns; prints a table.
+
+  compare_speed.py CARAT MODEL [--rounds 3] [--threads 2] [--prefill 512]
+                   [--decode-at 0,2048] [--decode-tokens 32] [--json]
+
+Each round runs one process of each, so that a machine that slows down slows
+both; medians of the rounds are compared. The table is Markdown.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def speeds(command):
+    """{(kind, tokens, depth): tokens a second, "load": seconds}."""
+    done = subprocess.run([str(c) for c in command], check=True, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    report = json.loads(done.stdout)
+    found = {(r["kind"], r["tokens"], r["depth"]): r["tokens_per_second"]
+             for r in report["results"]}
+    found["load"] = report["loads"][0]["seconds"]
+    return found
+
+
+def medians(rounds):
+    return {key: statistics.median(r[key] for r in rounds)
+            for key in rounds[0]}
+
+
+def rows_of(ours, peers):
+    """One row a test: name, ours, theirs, ratio (above 1: carat is faster)."""
+    rows = []
+    for key, mine in ours.items():
+        theirs = peers[key]
+        if key == "load":
+            rows.append(("load, seconds", mine, theirs, theirs / mine))
+        else:
+            kind, tokens, depth = key
+            name = f"{kind} {tokens}" + (f" at {depth}" if kind == "decode"
+                                         else "")
+            rows.append((f"{name}, tokens/s", mine, theirs, mine / theirs))
+    return rows
+
+
+def table(rows):
+    lines = ["| test | carat | llama.cpp | ratio |", "| --- | --- | --- | --- |"]
+    lines += [f"| {name} | {mine:.2f} | {theirs:.2f} | {ratio:.2f} |"
+              for name, mine, theirs, ratio in rows]
+    return "\n".join(lines)
+
+
+def peer_libraries():
+    """Fetches the pinned library when it is not there; its folder."""
+    done = subprocess.run([HERE / "setup.sh"], check=True, text=True,
+                          stdout=subprocess.PIPE)
+    return pathlib.Path(done.stdout.strip()).parent / "lib"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("carat", type=pathlib.Path)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", default=str(len(os.sched_getaffinity(0))))
+    parser.add_argument("--prefill", default="512")
+    parser.add_argument("--decode-at", default="0,2048")
+    parser.add_argument("--decode-tokens", default="32")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    shared = ["--threads", options.threads, "--prefill", options.prefill,
+              "--decode-at", options.decode_at, "--decode-tokens",
+              options.decode_tokens]
+    ours = [options.carat, "bench", options.model, "--json", "--quiet",
+            "--repeats", "1", *shared]
+    peers = [sys.executable, HERE / "peer_speed.py", peer_libraries(),
+             options.model, *shared]
+    rounds = []
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        rounds.append((speeds(ours), speeds(peers)))
+    rows = rows_of(medians([r[0] for r in rounds]),
+                   medians([r[1] for r in rounds]))
+    if options.json:
+        print(json.dumps([dict(zip(("test", "carat", "peer", "ratio"), row))
+                          for row in rows], indent=2))
+    else:
+        print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The comparison with the peer pairs the same tests and takes medians."""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import compare_speed  # noqa: E402
+import peer_speed  # noqa: E402
+
+
+class CompareTest(unittest.TestCase):
+
+    def test_one_slow_round_does_not_count(self):
+        rounds = [{"load": 1.0}, {"load": 9.0}, {"load": 2.0}]
+        self.assertEqual(compare_speed.medians(rounds), {"load": 2.0})
+
+    def test_a_ratio_above_one_means_that_carat_is_faster(self):
+        key = ("decode", 32, 2048)
+        rows = compare_speed.rows_of({key: 30.0, "load": 1.0},
+                                     {key: 20.0, "load": 3.0})
+        self.assertEqual(rows[0],
+                         ("decode 32 at 2048, tokens/s", 30.0, 20.0, 1.5))
+        self.assertEqual(rows[1], ("load, seconds", 1.0, 3.0, 3.0))
+        self.assertIn("| decode 32 at 2048, tokens/s | 30.00 | 20.00 | 1.50 |",
+                      compare_speed.table(rows))
+
+    def test_lists_are_read_as_carat_reads_them(self):
+        self.assertEqual(peer_speed.numbers("128,512"), [128, 512])
+        self.assertEqual(peer_speed.numbers("none"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
