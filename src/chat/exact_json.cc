@@ -250,6 +250,10 @@ ExactJson ExactJson::OfKind(Kind kind) {
   return value;
 }
 
+ExactJson ExactJson::Array() { return OfKind(Kind::kArray); }
+
+ExactJson ExactJson::Object() { return OfKind(Kind::kObject); }
+
 ExactJson ExactJson::Bool(bool value) {
   ExactJson result = OfKind(Kind::kBool);
   result.flag = value;

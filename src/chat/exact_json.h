@@ -27,8 +27,8 @@ struct ExactJson {
   // Precondition: `digits` is a JSON number.
   static ExactJson Number(std::string digits);
   static ExactJson String(std::string value);
-  static ExactJson Array() { return OfKind(Kind::kArray); }
-  static ExactJson Object() { return OfKind(Kind::kObject); }
+  static ExactJson Array();
+  static ExactJson Object();
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_bool() const { return kind == Kind::kBool; }

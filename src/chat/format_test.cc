@@ -129,8 +129,9 @@ TEST(Gemma4Format, MisplacedPartsAreErrors) {
   RenderOptions bad;
   bad.tools = {
       {.name = "f", .description = "", .parameters = "{\"a\"", .response = ""}};
-  EXPECT_EQ(Render("gemma4-small", {}, bad).substr(0, 51),
-            "error: The parameter schema of the tool \"f\" is inval");
+  EXPECT_TRUE(
+      Render("gemma4-small", {}, bad)
+          .starts_with("error: The parameter schema of the tool \"f\" is "));
 }
 
 TEST(Gemma3Format, MergesNeighboursAndPutsInstructionsInFront) {

@@ -179,9 +179,8 @@ std::vector<const ExactJson::Member*> SortedMembers(const ExactJson& object) {
   for (const ExactJson::Member& member : object.members) {
     keyed.emplace_back(PythonLower(member.key), &member);
   }
-  std::stable_sort(
-      keyed.begin(), keyed.end(),
-      [](const auto& a, const auto& b) { return a.first < b.first; });
+  // Equal keys by their address, which is their first order.
+  std::sort(keyed.begin(), keyed.end());
   std::vector<const ExactJson::Member*> sorted;
   sorted.reserve(keyed.size());
   for (const auto& [lower, member] : keyed) sorted.push_back(member);

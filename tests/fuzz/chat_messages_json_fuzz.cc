@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
+#include <vector>
 
 #include "chat/chat_format.h"
 #include "chat/fake_tokenizer.h"
@@ -17,12 +19,30 @@ void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-void Render(const ChatFormat& format, const Conversation& conversation,
+struct Setup {
+  std::unique_ptr<ChatFormat> format;
+  FakeTokenizer tokenizer;
+};
+
+const std::vector<Setup>& Setups() {
+  static const std::vector<Setup> kSetups = [] {
+    std::vector<Setup> setups;
+    for (const std::string_view name : ChatFormatNames()) {
+      auto format = std::move(MakeChatFormat(name)).value();
+      FakeTokenizer tokenizer = FakeTokenizer::For(*format);
+      setups.push_back({std::move(format), std::move(tokenizer)});
+    }
+    return setups;
+  }();
+  return kSetups;
+}
+
+void Render(const Setup& setup, const Conversation& conversation,
             const RenderOptions& options) {
+  const auto& [format, tokenizer] = setup;
   const Result<RenderedPrompt> prompt =
-      format.Render(conversation.messages, options);
+      format->Render(conversation.messages, options);
   if (!prompt.ok()) return;
-  const FakeTokenizer tokenizer = FakeTokenizer::For(format);
   std::vector<Segment> segments = prompt->segments;
   std::ptrdiff_t controls = 0;
   for (Segment& segment : segments) {
@@ -31,7 +51,7 @@ void Render(const ChatFormat& format, const Conversation& conversation,
     ++controls;
   }
   const Result<std::vector<TokenId>> ids =
-      TokenizeSegments(tokenizer, segments, format.syntax().reserved);
+      TokenizeSegments(tokenizer, segments, format->syntax().reserved);
   Require(ids.ok());
   Require(std::count_if(ids->begin(), ids->end(),
                         [](TokenId id) { return id >= 256; }) == controls);
@@ -54,9 +74,7 @@ void Run(std::string_view bytes) {
   options.ending = static_cast<PromptEnding>((mode >> 3) % 3);
   options.faults =
       (mode & 128) != 0 ? TemplateFaults::kKeep : TemplateFaults::kRepair;
-  for (const std::string_view name : ChatFormatNames()) {
-    Render(*std::move(MakeChatFormat(name)).value(), *conversation, options);
-  }
+  for (const Setup& setup : Setups()) Render(setup, *conversation, options);
 }
 
 }  // namespace

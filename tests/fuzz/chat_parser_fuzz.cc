@@ -3,6 +3,7 @@
 // valid UTF-8.
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,13 +50,28 @@ void Check(const std::vector<OutputEvent>& events) {
   }
 }
 
+struct Setup {
+  std::unique_ptr<ChatFormat> format;
+  FakeTokenizer tokenizer;
+};
+
+const Setup& SetupOf(size_t index) {
+  static const std::vector<Setup> kSetups = [] {
+    std::vector<Setup> setups;
+    for (const std::string_view name : ChatFormatNames()) {
+      auto format = std::move(MakeChatFormat(name)).value();
+      FakeTokenizer tokenizer = FakeTokenizer::For(*format);
+      setups.push_back({std::move(format), std::move(tokenizer)});
+    }
+    return setups;
+  }();
+  return kSetups[index % kSetups.size()];
+}
+
 void Run(std::string_view bytes) {
   const uint8_t mode = static_cast<uint8_t>(bytes[0]);
   bytes.remove_prefix(1);
-  const std::span<const std::string_view> names = ChatFormatNames();
-  const auto format =
-      std::move(MakeChatFormat(names[(mode & 15) % names.size()])).value();
-  const FakeTokenizer tokenizer = FakeTokenizer::For(*format);
+  const auto& [format, tokenizer] = SetupOf(mode & 15);
   OutputParser parser(
       &tokenizer, *format,
       (mode & 16) != 0 ? OutputState::kThought : OutputState::kContent,
