@@ -16,17 +16,19 @@ namespace carat {
 // Precondition: elements is a multiple of the type's block.
 void Dequantize(DType type, const uint8_t* data, size_t elements, float* out);
 
-float HalfToFloat(uint16_t half);       // IEEE binary16, exact
-uint16_t FloatToHalf(float value);      // round to nearest even
+float HalfToFloat(uint16_t half);   // IEEE binary16, exact
+uint16_t FloatToHalf(float value);  // round to nearest even
 inline float Bf16ToFloat(uint16_t value) {
   const uint32_t bits = static_cast<uint32_t>(value) << 16;
   float out;
   __builtin_memcpy(&out, &bits, 4);
   return out;
 }
-uint16_t FloatToBf16(float value);      // round to nearest even
+uint16_t FloatToBf16(float value);  // round to nearest even
 // `value` rounded to bf16 precision and back.
-inline float RoundToBf16(float value) { return Bf16ToFloat(FloatToBf16(value)); }
+inline float RoundToBf16(float value) {
+  return Bf16ToFloat(FloatToBf16(value));
+}
 
 }  // namespace carat
 
