@@ -39,54 +39,69 @@ int CgroupCpus() {
 
 }  // namespace
 
+// One loop at a time, described by a single word so that claiming a task can
+// never mix two loops: | epoch 24 | tasks 20 | next task 20 |.
 struct ThreadPool::State {
   std::vector<std::thread> workers;
 
-  // One loop at a time. `epoch` changes when a loop is published; tasks are
-  // claimed from `next`; `running` counts workers that have not left it yet.
-  std::atomic<uint64_t> epoch{0};
-  std::atomic<size_t> next{0};
-  std::atomic<int> running{0};
+  std::atomic<uint64_t> ticket{0};
+  std::atomic<size_t> finished{0};  // tasks of the loop that have returned
   std::atomic<bool> stop{false};
-  size_t tasks = 0;
-  RawTask run = nullptr;
+  RawTask run = nullptr;            // written before the ticket is
   void* context = nullptr;
 
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<int> sleeping{0};
 
+  static constexpr int kBits = 20;
+  static constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
+  static uint64_t Epoch(uint64_t ticket) { return ticket >> (2 * kBits); }
+  static uint64_t Tasks(uint64_t ticket) { return ticket >> kBits & kMask; }
+  static uint64_t Next(uint64_t ticket) { return ticket & kMask; }
+
+  // Runs tasks until the loop that is current has none left to claim. While a
+  // claimed task is unfinished its loop cannot end, so run and context are
+  // those of the claimed ticket.
   void Drain(int thread) {
-    for (;;) {
-      const size_t task = next.fetch_add(1, std::memory_order_relaxed);
-      if (task >= tasks) return;
-      run(context, task, thread);
+    uint64_t seen = ticket.load(std::memory_order_acquire);
+    while (Next(seen) < Tasks(seen)) {
+      if (!ticket.compare_exchange_weak(seen, seen + 1,
+                                        std::memory_order_acq_rel)) {
+        continue;
+      }
+      run(context, Next(seen), thread);
+      finished.fetch_add(1, std::memory_order_acq_rel);
+      seen = ticket.load(std::memory_order_acquire);
     }
   }
 
   void Work(int thread) {
     uint64_t seen = 0;
+    const auto changed = [&] {
+      return Epoch(ticket.load(std::memory_order_seq_cst)) != seen;
+    };
     for (;;) {
-      int spins = 0;
-      while (epoch.load(std::memory_order_seq_cst) == seen) {
-        if (++spins < kSpins) {
+      for (int spins = 0; !changed(); ++spins) {
+        if (spins < kSpins) {
           Pause();
           continue;
         }
         std::unique_lock<std::mutex> lock(mutex);
         sleeping.fetch_add(1, std::memory_order_seq_cst);
-        wake.wait(lock, [&] { return epoch.load() != seen; });
+        wake.wait(lock, changed);
         sleeping.fetch_sub(1, std::memory_order_seq_cst);
       }
-      seen = epoch.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_acquire)) return;
+      seen = Epoch(ticket.load(std::memory_order_acquire));
       Drain(thread);
-      running.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void Publish() {
-    epoch.fetch_add(1, std::memory_order_seq_cst);
+  void Publish(size_t tasks) {
+    const uint64_t epoch = Epoch(ticket.load(std::memory_order_relaxed)) + 1;
+    ticket.store(epoch << (2 * kBits) | static_cast<uint64_t>(tasks) << kBits,
+                 std::memory_order_seq_cst);
     if (sleeping.load(std::memory_order_seq_cst) > 0) {
       std::lock_guard<std::mutex> lock(mutex);
       wake.notify_all();
@@ -104,7 +119,9 @@ ThreadPool::~ThreadPool() {
   state_->stop.store(true, std::memory_order_release);
   {
     std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->epoch.fetch_add(1, std::memory_order_seq_cst);
+    // Another epoch without tasks makes every worker look at `stop`.
+    const uint64_t epoch = State::Epoch(state_->ticket.load()) + 1;
+    state_->ticket.store(epoch << (2 * State::kBits));
     state_->wake.notify_all();
   }
   for (std::thread& worker : state_->workers) worker.join();
@@ -120,21 +137,32 @@ void ThreadPool::Run(size_t tasks, RawTask run, void* context) {
     for (size_t task = 0; task < tasks; ++task) run(context, task, 0);
     return;
   }
-  s.tasks = tasks;
-  s.run = run;
-  s.context = context;
-  s.next.store(0, std::memory_order_relaxed);
-  s.running.store(static_cast<int>(s.workers.size()),
-                  std::memory_order_relaxed);
-  s.Publish();
-  s.Drain(0);
-  // Workers that are not scheduled right now must still pass through this
-  // loop, so on a busy machine give them the CPU instead of burning it.
-  for (int spins = 0; s.running.load(std::memory_order_acquire) > 0; ++spins) {
-    if (spins < kSpins) {
-      Pause();
-    } else {
-      std::this_thread::yield();
+  // Loops longer than a ticket can count run in pieces.
+  constexpr size_t kMost = State::kMask;
+  for (size_t first = 0; first < tasks; first += kMost) {
+    const size_t count = std::min(kMost, tasks - first);
+    struct Shifted {
+      RawTask run;
+      void* context;
+      size_t first;
+    } shifted = {run, context, first};
+    s.run = [](void* c, size_t task, int thread) {
+      const Shifted& to = *static_cast<Shifted*>(c);
+      to.run(to.context, to.first + task, thread);
+    };
+    s.context = &shifted;
+    s.finished.store(0, std::memory_order_relaxed);
+    s.Publish(count);
+    s.Drain(0);
+    // Only tasks that a worker has claimed are waited for: a worker that the
+    // system does not schedule right now costs nothing.
+    for (int spins = 0; s.finished.load(std::memory_order_acquire) < count;
+         ++spins) {
+      if (spins < kSpins) {
+        Pause();
+      } else {
+        std::this_thread::yield();
+      }
     }
   }
 }
