@@ -40,13 +40,18 @@ Result<std::unique_ptr<Generation>> Generation::Create(
 }
 
 void Generation::Start(int64_t cached_tokens) {
+  if (started_ != Clock::time_point{}) return;  // resumed
   cached_tokens_ = cached_tokens;
   started_ = Clock::now();
 }
 
-void Generation::PromptRead() {
+bool Generation::Advance(int64_t rows) {
+  kv->Advance(rows);
+  if (prompt_read_ || done() < prompt_tokens_) return false;
+  prompt_read_ = true;
   Emit(PromptDone{.prompt_tokens = prompt_tokens_,
                   .cached_tokens = cached_tokens_});
+  return true;
 }
 
 void Generation::EmitText(std::string text) {

@@ -35,7 +35,11 @@ class Generation {
   int64_t prompt_tokens() const { return prompt_tokens_; }
   // Positions that are in the cache already.
   int64_t done() const { return kv ? kv->length() : 0; }
-  bool prompt_read() const { return done() >= prompt_tokens_; }
+  // Tokens that are not in the cache yet: 1 while generating, more while the
+  // prompt is read or after the cache was taken away.
+  int64_t pending() const {
+    return static_cast<int64_t>(tokens_.size()) - done();
+  }
   bool cancelled() const { return events_->cancelled(); }
   bool finished() const { return finished_; }
 
@@ -43,8 +47,9 @@ class Generation {
   std::optional<KvSequence> kv;
 
   void Start(int64_t cached_tokens);
-  // Called once the whole prompt is in the cache.
-  void PromptRead();
+  // `rows` more tokens are in the cache. True when that completed the prompt
+  // for the first time.
+  bool Advance(int64_t rows);
   // Chooses the next token from logits [vocab] (overwritten) and emits what it
   // brings; may finish.
   void Step(std::span<float> logits);
@@ -69,6 +74,7 @@ class Generation {
   std::optional<StreamDecoder> decoder_;
   std::vector<std::string> stop_strings_;
   bool finished_ = false;
+  bool prompt_read_ = false;
   Clock::time_point submitted_, started_, first_token_;
   bool has_first_token_ = false;
 };

@@ -82,12 +82,25 @@ void Scheduler::Loop() {
   prefixes_.Clear();
 }
 
+bool Scheduler::FitsBeside(const Generation& g) const {
+  if (running_.empty()) return true;
+  // Room for what it has and for a while of generating.
+  constexpr int64_t kAhead = 64;
+  const uint64_t bytes = KvSequence::BytesFor(
+      model_->kv_layout(), static_cast<int64_t>(g.tokens().size()) + kAhead,
+      options_.step_tokens);
+  return pages_.used_bytes() + bytes <= pages_.budget_bytes();
+}
+
 void Scheduler::Admit() {
   while (static_cast<int>(running_.size()) < options_.max_sequences) {
     std::unique_ptr<Generation> g;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       if (queue_.empty()) return;
+      while (!FitsBeside(*queue_.front())) {
+        if (!prefixes_.EvictOne()) return;
+      }
       g = std::move(queue_.front());
       queue_.pop_front();
     }
@@ -112,18 +125,42 @@ Status Scheduler::ExtendWithEviction(KvSequence& kv, int64_t count) {
   return status;
 }
 
-void Scheduler::AddRows(Generation& g, int64_t count, Batch& batch,
-                        std::vector<Share>& shares) {
-  const Status room = ExtendWithEviction(*g.kv, count);
-  if (!room.ok()) {
-    g.Finish(FinishReason::kError, room.message());
-    return;
+bool Scheduler::MakeRoom(size_t index, int64_t count,
+                         const std::vector<Share>& shares) {
+  Generation& g = *running_[index];
+  for (;;) {
+    const Status room = ExtendWithEviction(*g.kv, count);
+    if (room.ok()) return true;
+    if (running_.size() == 1) {
+      g.Finish(FinishReason::kError, room.message());
+      return false;
+    }
+    // The latest comer gives way, back to the head of the queue.
+    const Generation* last = running_.back().get();
+    const bool in_batch =
+        std::any_of(shares.begin(), shares.end(),
+                    [&](const Share& s) { return s.generation == last; });
+    if (in_batch) return false;
+    const bool self = running_.size() == index + 1;
+    std::unique_ptr<Generation> latest = std::move(running_.back());
+    running_.pop_back();
+    latest->kv->Clear();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      queue_.push_front(std::move(latest));
+    }
+    if (self) return false;
   }
+}
+
+void Scheduler::AddRows(size_t index, int64_t count, Batch& batch,
+                        std::vector<Share>& shares) {
+  if (!MakeRoom(index, count, shares)) return;
+  Generation& g = *running_[index];
   const int sequence = static_cast<int>(batch.sequences.size());
   batch.sequences.push_back(&g.kv->tables());
   const int64_t first = g.done();
-  const bool samples =
-      first + count == static_cast<int64_t>(g.tokens().size());
+  const bool samples = count == g.pending();
   for (int64_t i = 0; i < count; ++i) {
     batch.rows.push_back({.token = g.tokens()[first + i],
                           .position = first + i,
@@ -137,18 +174,21 @@ bool Scheduler::Step() {
   Batch batch;
   std::vector<Share> shares;
   int64_t room = options_.step_tokens;
-  // Sequences that are generating come first: their next token must not wait
-  // for somebody else's prompt.
   for (auto& g : running_) {
     if (g->cancelled()) g->Finish(FinishReason::kCancelled);
-    if (g->finished() || !g->prompt_read() || room == 0) continue;
-    AddRows(*g, 1, batch, shares);
+  }
+  DropFinished();
+  // Sequences that are generating come first: their next token must not wait
+  // for somebody else's prompt. Making room may shorten running_ at its end.
+  for (size_t i = 0; i < running_.size() && room > 0; ++i) {
+    if (running_[i]->pending() != 1) continue;
+    AddRows(i, 1, batch, shares);
     --room;
   }
-  for (auto& g : running_) {
-    if (g->finished() || g->prompt_read() || room == 0) continue;
-    const int64_t count = std::min(room, g->prompt_tokens() - g->done());
-    AddRows(*g, count, batch, shares);
+  for (size_t i = 0; i < running_.size() && room > 0; ++i) {
+    if (running_[i]->finished() || running_[i]->pending() <= 1) continue;
+    const int64_t count = std::min(room, running_[i]->pending());
+    AddRows(i, count, batch, shares);
     room -= count;
   }
   if (batch.rows.empty()) return false;
@@ -174,10 +214,7 @@ void Scheduler::Deliver(const std::vector<Share>& shares,
   int64_t output = 0;
   for (const Share& s : shares) {
     Generation& g = *s.generation;
-    const bool reading = !g.prompt_read();
-    g.kv->Advance(s.rows);
-    if (reading && g.prompt_read()) {
-      g.PromptRead();
+    if (g.Advance(s.rows)) {
       // The state right behind the prompt is where the next turn of the same
       // conversation most likely departs.
       prefixes_.Insert(g.tokens(), g.kv->Fork(g.kv->length()));

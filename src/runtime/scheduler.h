@@ -59,7 +59,12 @@ class Scheduler {
   void Admit();
   void DropFinished();
   bool Step();
-  void AddRows(Generation& g, int64_t count, Batch& batch,
+  bool FitsBeside(const Generation& g) const;
+  // Room for `count` more tokens of running_[index], if need be by taking the
+  // caches of sequences that started later and are not in this step's batch;
+  // they read again when there is room. False: not in this step.
+  bool MakeRoom(size_t index, int64_t count, const std::vector<Share>& shares);
+  void AddRows(size_t index, int64_t count, Batch& batch,
                std::vector<Share>& shares);
   void Deliver(const std::vector<Share>& shares, const ForwardResult& result);
 
