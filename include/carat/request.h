@@ -70,10 +70,11 @@ enum class FinishReason : uint8_t {
   kContextFull,
   kCancelled,
   kRepetition,  // it repeats itself without end
+  kMalformedCall,  // it tried to call a tool and wrote no readable call
   kError,
 };
 // "stop", "stop_string", "tool_calls", "max_tokens", "context_full",
-// "cancelled", "repetition" or "error".
+// "cancelled", "repetition", "malformed_tool_call" or "error".
 const char* FinishReasonName(FinishReason reason);
 
 struct Usage {
@@ -93,7 +94,7 @@ struct Timings {
 struct Done {
   FinishReason reason = FinishReason::kStop;
   std::string stop_string;  // the one that was found
-  std::string error;        // kError: a full sentence
+  std::string error;        // kError, kMalformedCall: a full sentence
   Usage usage;
   Timings timings;
   uint64_t seed = 0;        // the one that was used

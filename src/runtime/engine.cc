@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/constraints.h"
 #include "runtime/scheduler.h"
 
 namespace carat {
@@ -58,6 +59,13 @@ class EngineImpl : public Engine {
   Result<double> Time(const Timed& what) override;
 
  private:
+  // A request's prompt and what it leaves open.
+  struct Prepared {
+    std::vector<TokenId> tokens;
+    bool chat = false;  // rendered from messages
+    OutputState state = OutputState::kContent;
+  };
+  Result<Prepared> Prepare(const GenerateRequest& request) const;
   Status EvaluateOnThread(
       std::span<const TokenId> tokens, int64_t first,
       const std::function<bool(int64_t, std::span<const float>)>& callback);
@@ -72,6 +80,7 @@ class EngineImpl : public Engine {
   std::unique_ptr<ModelFile> file_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatFormat> format_;
+  std::unique_ptr<Constraints> constraints_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Scheduler> scheduler_;  // destroyed first: uses the model
   ModelInfo info_;
@@ -105,6 +114,7 @@ Status EngineImpl::Open(const EngineOptions& options) {
   CARAT_ASSIGN_OR_RETURN(
       format_, DetectChatFormat(*file_, *tokenizer_, options.chat_format));
   info_.chat_format = std::string(format_->name());
+  constraints_ = std::make_unique<Constraints>(tokenizer_.get());
   model_options.mode = WeightLoader::Mode::kLoad;
   {
     ThreadPool loaders(threads);
@@ -125,7 +135,7 @@ Status EngineImpl::Open(const EngineOptions& options) {
   return OkStatus();
 }
 
-Result<std::vector<TokenId>> EngineImpl::PromptTokens(
+Result<EngineImpl::Prepared> EngineImpl::Prepare(
     const GenerateRequest& request) const {
   const int forms = (request.messages.empty() ? 0 : 1) +
                     (request.prompt.empty() ? 0 : 1) +
@@ -136,6 +146,7 @@ Result<std::vector<TokenId>> EngineImpl::PromptTokens(
                    : "give the prompt in one form only: messages, text or "
                      "token ids");
   }
+  Prepared out;
   if (!request.prompt_tokens.empty()) {
     for (TokenId id : request.prompt_tokens) {
       if (id < 0 || id >= vocab()) {
@@ -143,14 +154,14 @@ Result<std::vector<TokenId>> EngineImpl::PromptTokens(
             "token id {} is outside the vocabulary of {}", id, vocab()));
       }
     }
-    return request.prompt_tokens;
+    out.tokens = request.prompt_tokens;
+    return out;
   }
   if (!request.prompt.empty()) {
-    std::vector<TokenId> ids;
-    if (tokenizer_->bos() >= 0) ids.push_back(tokenizer_->bos());
+    if (tokenizer_->bos() >= 0) out.tokens.push_back(tokenizer_->bos());
     const std::vector<TokenId> text = tokenizer_->Encode(request.prompt);
-    ids.insert(ids.end(), text.begin(), text.end());
-    return ids;
+    out.tokens.insert(out.tokens.end(), text.begin(), text.end());
+    return out;
   }
   RenderOptions render;
   render.tools = request.tools;
@@ -159,36 +170,62 @@ Result<std::vector<TokenId>> EngineImpl::PromptTokens(
   if (request.continue_last_message) render.ending = PromptEnding::kPrefill;
   CARAT_ASSIGN_OR_RETURN(RenderedPrompt rendered,
                          format_->Render(request.messages, render));
-  return TokenizeSegments(*tokenizer_, rendered.segments,
-                          format_->syntax().reserved);
+  CARAT_ASSIGN_OR_RETURN(
+      out.tokens, TokenizeSegments(*tokenizer_, rendered.segments,
+                                   format_->syntax().reserved));
+  out.chat = true;
+  out.state = rendered.state;
+  return out;
+}
+
+Result<std::vector<TokenId>> EngineImpl::PromptTokens(
+    const GenerateRequest& request) const {
+  CARAT_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  return std::move(prepared.tokens);
 }
 
 Result<std::unique_ptr<GenerationHandle>> EngineImpl::Submit(
     const GenerateRequest& request) {
-  CARAT_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, PromptTokens(request));
+  CARAT_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
   const int64_t context = plan_.context_tokens;
-  if (static_cast<int64_t>(prompt.size()) >= context) {
+  if (static_cast<int64_t>(prepared.tokens.size()) >= context) {
     return InvalidArgument(fmt::format(
         "the prompt has {} tokens, the context holds {} and the answer needs "
         "room too; shorten the prompt{}",
-        prompt.size(), context,
+        prepared.tokens.size(), context,
         context < info_.config.context_tokens
             ? fmt::format(" or ask for a larger context (--ctx, up to {})",
                           info_.config.context_tokens)
             : std::string()));
   }
-  auto events = std::make_shared<EventQueue>();
-  std::vector<int32_t> suppress = model_->config().suppress_tokens;
-  for (std::string_view piece : format_->syntax().suppressed) {
-    if (auto id = tokenizer_->Find(piece)) suppress.push_back(*id);
-  }
+  GenerationSetup setup;
   CARAT_ASSIGN_OR_RETURN(
-      auto generation,
-      Generation::Create(request, std::move(prompt), tokenizer_.get(), vocab(),
-                         suppress, context, events));
+      setup.grammar, constraints_->Build(request, *format_, prepared.state));
+  setup.prompt = std::move(prepared.tokens);
+  setup.tokenizer = tokenizer_.get();
+  setup.format = prepared.chat ? format_.get() : nullptr;
+  setup.state = prepared.state;
+  setup.suppress = model_->config().suppress_tokens;
+  const ChatSyntax& syntax = format_->syntax();
+  for (std::string_view piece : syntax.suppressed) {
+    if (auto id = tokenizer_->Find(piece)) setup.suppress.push_back(*id);
+  }
+  const bool may_call = !request.tools.empty() &&
+                        request.tool_choice.mode != ToolChoice::Mode::kNone;
+  if (prepared.chat && !may_call && !syntax.call_open.empty()) {
+    // Without tools, or with calls forbidden, no call may begin.
+    if (auto id = tokenizer_->Find(syntax.call_open)) {
+      setup.suppress.push_back(*id);
+    }
+  }
+  setup.vocab = vocab();
+  setup.context_tokens = context;
+  setup.events = std::make_shared<EventQueue>();
+  auto handle = std::make_unique<Handle>(setup.events);
+  CARAT_ASSIGN_OR_RETURN(auto generation,
+                         Generation::Create(request, std::move(setup)));
   scheduler_->Submit(std::move(generation));
-  return std::unique_ptr<GenerationHandle>(
-      std::make_unique<Handle>(std::move(events)));
+  return std::unique_ptr<GenerationHandle>(std::move(handle));
 }
 
 Status EngineImpl::EvaluateOnThread(
@@ -320,6 +357,7 @@ const char* FinishReasonName(FinishReason reason) {
     case FinishReason::kContextFull: return "context_full";
     case FinishReason::kCancelled: return "cancelled";
     case FinishReason::kRepetition: return "repetition";
+    case FinishReason::kMalformedCall: return "malformed_tool_call";
     case FinishReason::kError: return "error";
   }
   return "unknown";

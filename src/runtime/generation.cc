@@ -1,5 +1,8 @@
 #include "runtime/generation.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace carat {
@@ -9,33 +12,53 @@ double Milliseconds(Generation::Clock::duration d) {
   return std::chrono::duration<double, std::milli>(d).count();
 }
 
+// The thought's own limit: what was asked for, and never so much that the
+// answer has less than a quarter of all tokens.
+int64_t ThoughtBudget(const GenerateRequest& request) {
+  int64_t budget = request.max_thought_tokens;
+  if (request.max_tokens >= 0) {
+    const int64_t leaves = request.max_tokens - request.max_tokens / 4;
+    budget = budget < 0 ? leaves : std::min(budget, leaves);
+  }
+  return budget;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Generation>> Generation::Create(
-    const GenerateRequest& request, std::vector<TokenId> prompt,
-    const Tokenizer* tokenizer, int vocab,
-    const std::vector<int32_t>& suppress, int64_t context_tokens,
-    std::shared_ptr<EventQueue> events) {
-  CARAT_ASSIGN_OR_RETURN(Sampler sampler,
-                         Sampler::Create(request.sampling, vocab, suppress));
-  sampler.AddPrompt(prompt);
+    const GenerateRequest& request, GenerationSetup setup) {
   CARAT_ASSIGN_OR_RETURN(
-      StopRules stop,
-      StopRules::Create(request.stop,
-                        request.ignore_end ? std::vector<TokenId>{}
-                                           : tokenizer->end_of_generation(),
-                        request.max_tokens));
-  std::unique_ptr<Generation> g(
-      new Generation(std::move(sampler), std::move(stop)));
-  g->tokenizer_ = tokenizer;
-  g->events_ = std::move(events);
-  g->prompt_tokens_ = static_cast<int64_t>(prompt.size());
-  g->tokens_ = std::move(prompt);
-  g->context_tokens_ = context_tokens;
+      Sampler sampler,
+      Sampler::Create(request.sampling, setup.vocab, setup.suppress));
+  sampler.AddPrompt(setup.prompt);
+  std::unique_ptr<Generation> g(new Generation(std::move(sampler)));
+  g->tokenizer_ = setup.tokenizer;
+  g->events_ = std::move(setup.events);
+  g->prompt_tokens_ = static_cast<int64_t>(setup.prompt.size());
+  g->tokens_ = std::move(setup.prompt);
+  g->context_tokens_ = setup.context_tokens;
   g->wants_probabilities_ = request.sampling.logprobs.has_value();
-  g->decoder_.emplace(tokenizer);
-  g->stop_strings_ = request.stop;
+  g->grammar_ = std::move(setup.grammar);
   g->submitted_ = Clock::now();
+  if (setup.format != nullptr) {
+    const std::string_view close = setup.format->syntax().thought_close;
+    if (!close.empty()) {
+      g->thought_close_ = setup.tokenizer->Find(close).value_or(-1);
+    }
+    g->max_thought_tokens_ = ThoughtBudget(request);
+  }
+  EventQueue* events = g->events_.get();
+  CARAT_ASSIGN_OR_RETURN(
+      g->output_,
+      OutputPipeline::Create(
+          request, setup.tokenizer,
+          {.format = setup.format,
+           .state = setup.state,
+           .call_id_prefix = fmt::format(
+               "call_{:08x}_",
+               static_cast<uint32_t>(g->sampler_.seed() ^
+                                     g->submitted_.time_since_epoch().count()))},
+          [events](GenerateEvent event) { events->Push(std::move(event)); }));
   return g;
 }
 
@@ -49,70 +72,95 @@ bool Generation::Advance(int64_t rows) {
   kv->Advance(rows);
   if (prompt_read_ || done() < prompt_tokens_) return false;
   prompt_read_ = true;
-  Emit(PromptDone{.prompt_tokens = prompt_tokens_,
-                  .cached_tokens = cached_tokens_});
+  events_->Push(PromptDone{.prompt_tokens = prompt_tokens_,
+                           .cached_tokens = cached_tokens_});
   return true;
 }
 
-void Generation::EmitText(std::string text) {
-  if (!text.empty()) Emit(TextDelta{std::move(text)});
+TokenId Generation::Overruled() const {
+  const bool over = max_thought_tokens_ >= 0 && thought_close_ >= 0 &&
+                    output_->in_thought() &&
+                    output_->thought_tokens() >= max_thought_tokens_;
+  return over ? thought_close_ : -1;
+}
+
+Result<SampledToken> Generation::Choose(std::span<float> logits) {
+  if (!grammar_ || grammar_->IsUnconstrained()) return sampler_.Sample(logits);
+  mask_.resize((logits.size() + 63) / 64);
+  grammar_->Mask(mask_);
+  return sampler_.Sample(logits, mask_);
 }
 
 void Generation::Step(std::span<float> logits) {
-  Result<SampledToken> sampled = sampler_.Sample(logits);
-  if (!sampled.ok()) {
-    return Finish(FinishReason::kError, sampled.status().message());
+  SampledToken token;
+  token.id = Overruled();
+  const bool overruled = token.id >= 0;
+  if (!overruled) {
+    Result<SampledToken> sampled = Choose(logits);
+    if (!sampled.ok()) {
+      return Finish(FinishReason::kError, sampled.status().message());
+    }
+    token = std::move(sampled).value();
   }
-  const TokenId id = sampled->id;
   if (!has_first_token_) {
     has_first_token_ = true;
     first_token_ = Clock::now();
   }
-  if (stop_.IsStopToken(id)) {
-    EmitText(stop_.FinishOnToken());
-    return Finish(FinishReason::kStop);
+  if (output_->IsEnd(token.id)) {
+    output_->AddEnd(token.id);
+    return Finish(*output_->finished(), output_->error());
   }
+  if (wants_probabilities_) {
+    TokenProbability p{.id = token.id,
+                       .text = std::string(tokenizer_->Bytes(token.id)),
+                       .logprob = token.logprob,
+                       .top = {}};
+    for (const TokenLogprob& t : token.top) p.top.emplace_back(t.id, t.logprob);
+    events_->Push(std::move(p));
+  }
+  if (Append(token.id)) AppendForced();
+}
+
+bool Generation::Append(TokenId id) {
   sampler_.Accept(id);
   tokens_.push_back(id);
-  if (wants_probabilities_) {
-    TokenProbability p{.id = id,
-                       .text = std::string(tokenizer_->Bytes(id)),
-                       .logprob = sampled->logprob,
-                       .top = {}};
-    for (const TokenLogprob& t : sampled->top) {
-      p.top.emplace_back(t.id, t.logprob);
-    }
-    Emit(std::move(p));
+  if (grammar_ && !grammar_->Accept(id)) {
+    Finish(FinishReason::kError,
+           fmt::format("token {} left the grammar of the request", id));
+    return false;
   }
-  EmitText(stop_.Add(decoder_->Add(id)));
-  if (stop_.reason() == StopReason::kStopString) {
-    return Finish(FinishReason::kStopString);
+  output_->Add(id);
+  if (output_->finished()) {
+    Finish(*output_->finished(), output_->error());
+  } else if (static_cast<int64_t>(tokens_.size()) >= context_tokens_) {
+    Finish(FinishReason::kContextFull);
   }
-  if (stop_.reason() == StopReason::kMaxTokens) {
-    return Finish(FinishReason::kMaxTokens);
-  }
-  if (static_cast<int64_t>(tokens_.size()) >= context_tokens_) {
-    return Finish(FinishReason::kContextFull);
+  return !finished_;
+}
+
+void Generation::AppendForced() {
+  // Tokens without a choice need no logits: they join the next step's rows.
+  // With probabilities asked for, every token is sampled and reported.
+  if (!grammar_ || wants_probabilities_ || grammar_->IsUnconstrained()) return;
+  for (TokenId id : grammar_->ForcedTokens()) {
+    if (output_->IsEnd(id) || !Append(id)) return;
   }
 }
 
 void Generation::Finish(FinishReason reason, std::string error) {
   if (finished_) return;
   finished_ = true;
-  if (reason != FinishReason::kStop && reason != FinishReason::kStopString) {
-    EmitText(stop_.Finish(decoder_->Flush()));
-  }
+  output_->Cut(reason);  // emits what was held back, unless it ended itself
   const Clock::time_point now = Clock::now();
   Done done;
-  done.reason = reason;
+  done.reason = *output_->finished();
   done.error = std::move(error);
-  if (stop_.matched_index() >= 0) {
-    done.stop_string = stop_strings_[stop_.matched_index()];
-  }
-  done.usage.prompt_tokens = prompt_tokens_;
-  done.usage.cached_tokens = cached_tokens_;
-  done.usage.output_tokens =
-      static_cast<int64_t>(tokens_.size()) - prompt_tokens_;
+  done.stop_string = output_->stop_string();
+  done.usage = {.prompt_tokens = prompt_tokens_,
+                .cached_tokens = cached_tokens_,
+                .output_tokens =
+                    static_cast<int64_t>(tokens_.size()) - prompt_tokens_,
+                .thought_tokens = output_->thought_tokens()};
   done.seed = sampler_.seed();
   if (started_ != Clock::time_point{}) {
     done.timings.queue_ms = Milliseconds(started_ - submitted_);
@@ -122,7 +170,7 @@ void Generation::Finish(FinishReason reason, std::string error) {
       done.timings.decode_ms = Milliseconds(now - first_token_);
     }
   }
-  Emit(std::move(done));
+  events_->Push(std::move(done));
 }
 
 }  // namespace carat

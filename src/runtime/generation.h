@@ -1,5 +1,5 @@
-// One request while the engine works on it: its tokens, cache, sampler and the
-// path from sampled tokens to events. Owned and used by the engine's thread.
+// One request while the engine works on it: its tokens, cache, sampler, grammar
+// and budgets. Owned and used by the engine's thread.
 #ifndef CARAT_RUNTIME_GENERATION_H_
 #define CARAT_RUNTIME_GENERATION_H_
 
@@ -11,32 +11,42 @@
 
 #include "base/status.h"
 #include "carat/request.h"
+#include "grammar/grammar.h"
 #include "kv/kv_sequence.h"
 #include "runtime/event_queue.h"
+#include "runtime/output_pipeline.h"
 #include "sampling/sampler.h"
-#include "sampling/stop.h"
 #include "tokenizer/tokenizer.h"
 
 namespace carat {
+
+// What Generation needs beside the request itself.
+struct GenerationSetup {
+  std::vector<TokenId> prompt;  // not empty, leaves room in the context
+  const Tokenizer* tokenizer = nullptr;
+  const ChatFormat* format = nullptr;  // null: the output is plain text
+  OutputState state = OutputState::kContent;
+  std::optional<GrammarState> grammar;
+  std::vector<int32_t> suppress;       // never generated
+  int vocab = 0;
+  int64_t context_tokens = 0;
+  std::shared_ptr<EventQueue> events;
+};
 
 class Generation {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `prompt` is not empty and leaves room for one token in `context_tokens`.
   // Errors: invalid sampling parameters or stop strings.
   static Result<std::unique_ptr<Generation>> Create(
-      const GenerateRequest& request, std::vector<TokenId> prompt,
-      const Tokenizer* tokenizer, int vocab,
-      const std::vector<int32_t>& suppress, int64_t context_tokens,
-      std::shared_ptr<EventQueue> events);
+      const GenerateRequest& request, GenerationSetup setup);
 
   const std::vector<TokenId>& tokens() const { return tokens_; }
   int64_t prompt_tokens() const { return prompt_tokens_; }
   // Positions that are in the cache already.
   int64_t done() const { return kv ? kv->length() : 0; }
   // Tokens that are not in the cache yet: 1 while generating, more while the
-  // prompt is read or after the cache was taken away.
+  // prompt is read, after forced tokens or after the cache was taken away.
   int64_t pending() const {
     return static_cast<int64_t>(tokens_.size()) - done();
   }
@@ -50,17 +60,21 @@ class Generation {
   // `rows` more tokens are in the cache. True when that completed the prompt
   // for the first time.
   bool Advance(int64_t rows);
-  // Chooses the next token from logits [vocab] (overwritten) and emits what it
-  // brings; may finish.
+  // Chooses the next token from logits [vocab] (overwritten), appends it and
+  // whatever the grammar forces behind it, and emits what that brings; may
+  // finish.
   void Step(std::span<float> logits);
   void Finish(FinishReason reason, std::string error = {});
 
  private:
-  Generation(Sampler sampler, StopRules stop)
-      : sampler_(std::move(sampler)), stop_(std::move(stop)) {}
+  explicit Generation(Sampler sampler) : sampler_(std::move(sampler)) {}
 
-  void Emit(GenerateEvent event) { events_->Push(std::move(event)); }
-  void EmitText(std::string text);
+  // The token that must come next whatever the logits say, or -1.
+  TokenId Overruled() const;
+  Result<SampledToken> Choose(std::span<float> logits);
+  // Makes a token part of the output. False when the generation is over.
+  bool Append(TokenId id);
+  void AppendForced();
 
   const Tokenizer* tokenizer_ = nullptr;
   std::shared_ptr<EventQueue> events_;
@@ -70,13 +84,15 @@ class Generation {
   int64_t context_tokens_ = 0;
   bool wants_probabilities_ = false;
   Sampler sampler_;
-  StopRules stop_;
-  std::optional<StreamDecoder> decoder_;
-  std::vector<std::string> stop_strings_;
+  std::optional<GrammarState> grammar_;
+  std::vector<uint64_t> mask_;
+  std::unique_ptr<OutputPipeline> output_;
+  TokenId thought_close_ = -1;
+  int64_t max_thought_tokens_ = -1;
   bool finished_ = false;
   bool prompt_read_ = false;
-  Clock::time_point submitted_, started_, first_token_;
   bool has_first_token_ = false;
+  Clock::time_point submitted_, started_, first_token_;
 };
 
 }  // namespace carat
