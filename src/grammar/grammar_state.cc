@@ -194,7 +194,7 @@ bool GrammarState::AcceptText(std::string_view bytes) {
   Stepper stepper(*grammar_, &frames_);
   stepper.threads() = threads_;
   if (bytes.empty()) return true;
-  stepper.Bytes(bytes);
+  stepper.AnyText(bytes);
   if (stepper.threads().empty() && !stepper.complete()) {
     Undo();
     return false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint32_t kDead = 0xFFFF;
 constexpr size_t kMaxRules = 4096;
-constexpr size_t kMaxStates = 400000;
+constexpr size_t kMaxStates = 150000;
 // Rules larger than this keep their masks to themselves.
 constexpr size_t kMaxSharedStates = 4096;
 
@@ -103,6 +103,7 @@ Status Linker::CompileRules(RuleId start) {
   for (size_t i = 0; i < order.size(); ++i) {
     Nfa::Limits limits;
     limits.states = kMaxStates - states;
+    limits.items = 4000000;
     CARAT_ASSIGN_OR_RETURN(
         Dfa dfa, builder_.Compile(builder_.body(order[i]), nullable, limits));
     states += dfa.states.size();

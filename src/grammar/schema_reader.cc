@@ -223,7 +223,10 @@ bool SchemaReader::HasReference(const Conjunction& schemas) const {
 Status SchemaReader::CheckUnsupported(const Json& schema) const {
   for (std::string_view keyword : kUnsupported) {
     const Json* value = schema.Find(keyword);
-    if (value != nullptr && !IsTrue(*value)) {
+    // "unevaluatedItems": true and the like say nothing.
+    const bool idle = value != nullptr && IsTrue(*value) &&
+                      keyword != "contains" && keyword != "if";
+    if (value != nullptr && !idle) {
       return Missing(schema, fmt::format("\"{}\"", keyword));
     }
   }

@@ -1,6 +1,7 @@
 #include "grammar/schema_writer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/utf8.h"
@@ -158,7 +159,11 @@ Expr SchemaWriter::Literal(const Json& value) {
     parts.push_back(Close("}"));
     return b_.Seq(std::move(parts));
   }
-  return b_.Bytes(value.Dump());
+  const bool whole = value.is_double() && TypeOf(value) == kTypeInteger &&
+                     std::fabs(value.as_double()) < 1e15;
+  if (!whole) return b_.Bytes(value.Dump());
+  const Json integer(static_cast<int64_t>(value.as_double()));
+  return b_.Alt({b_.Bytes(value.Dump()), b_.Bytes(integer.Dump())});
 }
 
 Result<Expr> SchemaWriter::Array(const SchemaVariant& variant) {

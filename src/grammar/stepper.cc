@@ -98,7 +98,9 @@ void Stepper::Bytes(std::string_view bytes) {
   }
 }
 
-void Stepper::Token(TokenId token) {
+void Stepper::Token(TokenId token) { Symbols(token); }
+
+void Stepper::Symbols(std::optional<TokenId> token) {
   Begin();
   for (const GrammarThread& thread : previous_) {
     const CompiledGrammar::State& s = grammar_.state(thread.state);
@@ -107,12 +109,12 @@ void Stepper::Token(TokenId token) {
       const SymbolEdge& edge = grammar_.symbol(s.first_symbol + i);
       if (edge.kind == SymbolKind::kCall) continue;
       if (edge.kind == SymbolKind::kToken &&
-          edge.argument != static_cast<uint32_t>(token)) {
+          (!token || edge.argument != static_cast<uint32_t>(*token))) {
         continue;
       }
-      if (edge.kind == SymbolKind::kFree) {
+      if (edge.kind == SymbolKind::kFree && token) {
         const std::vector<TokenId>& except = grammar_.free_list(edge.argument);
-        if (std::find(except.begin(), except.end(), token) != except.end()) {
+        if (std::find(except.begin(), except.end(), *token) != except.end()) {
           continue;
         }
       }
@@ -125,24 +127,33 @@ void Stepper::Token(TokenId token) {
   }
 }
 
-void Stepper::AnyToken(TokenId token) {
-  const TokenTrie& tokens = grammar_.tokens();
-  if (!tokens.IsText(token)) {
-    Token(token);
-    return;
-  }
+void Stepper::BytesOrSymbols(std::string_view text,
+                             std::optional<TokenId> token) {
   const std::vector<GrammarThread> before = threads_;
-  Bytes(tokens.Text(token));
+  Bytes(text);
   const std::vector<GrammarThread> by_bytes = threads_;
   const bool complete = complete_;
   threads_ = before;
-  Token(token);
+  Symbols(token);
   for (const GrammarThread& thread : by_bytes) {
     if (std::find(threads_.begin(), threads_.end(), thread) == threads_.end()) {
       threads_.push_back(thread);
     }
   }
   complete_ |= complete;
+}
+
+void Stepper::AnyToken(TokenId token) {
+  const TokenTrie& tokens = grammar_.tokens();
+  if (tokens.IsText(token)) {
+    BytesOrSymbols(tokens.Text(token), token);
+  } else {
+    Token(token);
+  }
+}
+
+void Stepper::AnyText(std::string_view text) {
+  BytesOrSymbols(text, std::nullopt);
 }
 
 }  // namespace carat

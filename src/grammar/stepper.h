@@ -3,6 +3,7 @@
 #define CARAT_GRAMMAR_STEPPER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +26,8 @@ class Stepper {
   void Token(TokenId token);
   // Any token: bytes, control token, or free passage.
   void AnyToken(TokenId token);
+  // Text however it is cut into tokens: bytes or free passage.
+  void AnyText(std::string_view text);
 
   std::vector<GrammarThread>& threads() { return threads_; }
   // Whether the text may end here. Valid after any of the steps.
@@ -36,6 +39,9 @@ class Stepper {
   static constexpr size_t kMaxThreads = 512;
 
   void Begin();
+  // `token` none: some text token.
+  void Symbols(std::optional<TokenId> token);
+  void BytesOrSymbols(std::string_view text, std::optional<TokenId> token);
   void Add(GrammarThread thread);
   void AddCalls(const GrammarThread& thread);
   void Return(uint32_t frame);

@@ -1,0 +1,571 @@
+"""Checks constrained decoding against independent validators.
+
+    check_grammar.py WALK MODEL.gguf [--schemas 1000] [--tools 500]
+                     [--suite DIR] [--ajv DIR] [--seed 1]
+
+WALK is the test tool grammar_walk. Random schemas and tool sets are followed
+by a sampler that emits noise; every finished text has to validate with
+Python's jsonschema and, when --ajv names a folder whose node_modules holds
+ajv and ajv-formats, with those too. --suite names a checkout (bare or not) of
+the JSON-Schema-Test-Suite; its draft 2020-12 cases are then compared with what
+the compiled grammars accept.
+"""
+
+import argparse
+import collections
+import json
+import random
+import subprocess
+import sys
+
+import jsonschema
+
+KEYS = ["a", "b", "name", "na", "age", "x-y", "two words", "id", "ID",
+        "caf\u00e9", "q\"t", "b\\s", "list", "\u65e5\u672c", "a:b", "_z"]
+PATTERNS = ["^[a-z]{2,5}$", "^\\d{3}-\\d{4}$", "ab+c", "^(foo|bar)?$",
+            "^[A-Z][a-z]*( [A-Z][a-z]*)*$", "x.y", "^.{2,6}$", "\\.txt$",
+            "^[^/\\s]+$", "[\u00e0-\u00ff]", "^\\S+@\\S+$", "\"q\"", "\\\\"]
+FORMATS = ["date", "time", "date-time", "uuid", "email", "ipv4", "ipv6",
+           "uri", "hostname", "duration", "uri-reference", "json-pointer"]
+
+
+class Generator:
+    def __init__(self, rng, tools):
+        self.rng = rng
+        self.tools = tools
+        self.defs = {}
+
+    def number(self, integer):
+        r = self.rng
+        if integer or r.random() < 0.4:
+            return r.choice([0, 1, -1, 7, 10, 42, 99, 100, 1000, -250,
+                             r.randint(-10**6, 10**6),
+                             r.randint(-10**15, 10**15)])
+        return r.choice([0.5, -1.5, 0.1, 2.25, 1e-3, 99.99, -0.001, 1e5,
+                         round(r.uniform(-100, 100), r.randint(0, 5)),
+                         r.uniform(-1, 1)])
+
+    def bounds(self, integer):
+        r = self.rng
+        low, high = sorted([self.number(integer), self.number(integer)])
+        schema = {}
+        if r.random() < 0.6:
+            schema[r.choice(["minimum", "exclusiveMinimum"])] = low
+        if r.random() < 0.6:
+            schema[r.choice(["maximum", "exclusiveMaximum"])] = high
+        if len(schema) == 2 and high - low < 2:
+            schema = {"minimum": low, "maximum": high}
+        if integer and r.random() < 0.15 and (high - low > 100
+                                               or len(schema) < 2):
+            schema["multipleOf"] = r.choice([2, 3, 5, 7, 10, 12])
+        return schema
+
+    def string(self):
+        r = self.rng
+        pick = r.random()
+        if pick < 0.35:
+            return {"type": "string"}
+        if pick < 0.5:
+            low = r.randint(0, 5)
+            schema = {"type": "string", "minLength": low}
+            if r.random() < 0.7:
+                schema["maxLength"] = low + r.randint(0, 40)
+            return schema
+        if pick < 0.65:
+            schema = {"type": "string", "pattern": r.choice(PATTERNS)}
+            if r.random() < 0.2:
+                schema["maxLength"] = 30
+            return schema
+        if pick < 0.8:
+            return {"type": "string", "format": r.choice(FORMATS)}
+        return {"type": "string", "enum": r.sample(
+            ["red", "green", "r", "", "a b", "\u00fc", "q\"", "<b>", "1"],
+            r.randint(1, 4))}
+
+    def value(self, depth):
+        r = self.rng
+        pick = r.random()
+        if depth <= 0 or pick < 0.25:
+            return self.string()
+        if pick < 0.40:
+            kind = r.choice(["integer", "number"])
+            return {"type": kind, **self.bounds(kind == "integer")}
+        if pick < 0.45:
+            return {"type": r.choice(["boolean", "null"])}
+        if pick < 0.50:
+            return {"type": [r.choice(["string", "integer", "object"]),
+                             "null"]}
+        if pick < 0.55:
+            return r.choice([{"enum": [1, "a", None, True, 2.5, [1, "b"],
+                                       {"k": "v"}]},
+                             {"const": r.choice([1, "c", None, -3.5])}])
+        if pick < 0.67:
+            return self.array(depth)
+        if pick < 0.74:
+            return {"anyOf": [self.value(depth - 1)
+                              for _ in range(r.randint(1, 3))]}
+        if pick < 0.77:
+            return {"oneOf": [{"type": "string", "maxLength": 4},
+                              self.object(depth - 1, "k1")]}
+        if pick < 0.81:
+            return {"allOf": [self.object(depth - 1, None), {
+                "properties": {"extra": self.value(0)},
+                "required": ["extra"]}]}
+        if pick < 0.86:
+            name = r.choice(["node", "leaf", "pair"])
+            if name not in self.defs:
+                self.defs[name] = True
+                self.defs[name] = self.recursive(name, depth - 1)
+            return {"$ref": "#/$defs/" + name}
+        if pick < 0.88 and not self.tools:
+            return r.choice([{}, True, {"type": "object"},
+                             {"type": "array"}])
+        return self.object(depth, None)
+
+    def recursive(self, name, depth):
+        return {"type": "object", "properties": {
+            "value": self.value(min(depth, 1)),
+            "next": {"anyOf": [{"$ref": "#/$defs/" + name},
+                               {"type": "null"}]},
+            "kids": {"type": "array", "maxItems": 3,
+                     "items": {"$ref": "#/$defs/" + name}}},
+            "required": ["value", "next"],
+            "additionalProperties": False}
+
+    def array(self, depth):
+        r = self.rng
+        schema = {"type": "array"}
+        if r.random() < 0.25:
+            schema["prefixItems"] = [self.value(depth - 1)
+                                     for _ in range(r.randint(1, 3))]
+            schema["items"] = r.choice([False, self.value(depth - 1)])
+        else:
+            schema["items"] = self.value(depth - 1)
+        if r.random() < 0.6:
+            low = r.randint(0, 3)
+            schema["minItems"] = low
+            if r.random() < 0.7:
+                schema["maxItems"] = low + r.randint(0, 4)
+        if schema.get("items") is False:
+            schema.pop("minItems", None)
+        return schema
+
+    def object(self, depth, constant):
+        r = self.rng
+        names = r.sample(KEYS, r.randint(0, 6))
+        properties = {name: self.value(depth - 1) for name in names}
+        if constant:
+            properties = {"kind": {"const": constant}, **properties}
+        schema = {"type": "object", "properties": properties}
+        schema["required"] = [n for n in properties if r.random() < 0.5]
+        if constant:
+            schema["required"].append("kind")
+        pick = r.random()
+        if pick < 0.5:
+            schema["additionalProperties"] = False
+        elif pick < 0.65:
+            schema["additionalProperties"] = self.value(0)
+        if r.random() < 0.2:
+            schema["propertyOrdering"] = r.sample(names, len(names))
+        return schema
+
+    def root(self):
+        schema = self.object(3, None) if self.tools or self.rng.random() < 0.7 \
+            else self.value(3)
+        if self.defs and isinstance(schema, dict):
+            schema = {**schema, "$defs": self.defs}
+        return schema
+
+
+# --- Gemma's call notation, parsed without a model's tokenizer --------------
+
+class CallParser:
+    def __init__(self, text, open_, close, quote):
+        self.text, self.at = text, 0
+        self.open, self.close, self.quote = (
+            "\x01" + t + "\x02" for t in (open_, close, quote))
+
+    def take(self, token):
+        if not self.text.startswith(token, self.at):
+            raise ValueError(f"expected {token!r} at {self.at}")
+        self.at += len(token)
+
+    def upto(self, token):
+        end = self.text.index(token, self.at)
+        out = self.text[self.at:end]
+        self.at = end + len(token)
+        return out
+
+    def calls(self):
+        out = []
+        while self.at < len(self.text):
+            self.take(self.open)
+            self.take("call:")
+            brace = self.text.index("{", self.at)
+            name = self.text[self.at:brace]
+            self.at = brace
+            out.append((name, self.value()))
+            self.take(self.close)
+        return out
+
+    def key(self):
+        if self.text.startswith(self.quote, self.at):
+            self.take(self.quote)
+            key = self.upto(self.quote)
+            self.take(":")
+            return key
+        return self.upto(":")
+
+    def value(self):
+        text = self.text
+        if text.startswith(self.quote, self.at):
+            self.take(self.quote)
+            return self.upto(self.quote)
+        if text[self.at] == "{":
+            self.take("{")
+            out = {}
+            while text[self.at] != "}":
+                key = self.key()
+                if key in out:
+                    raise ValueError(f"key {key!r} twice")
+                out[key] = self.value()
+                if text[self.at] == ",":
+                    self.at += 1
+            self.take("}")
+            return out
+        if text[self.at] == "[":
+            self.take("[")
+            out = []
+            while text[self.at] != "]":
+                out.append(self.value())
+                if text[self.at] == ",":
+                    self.at += 1
+            self.take("]")
+            return out
+        end = self.at
+        while text[end] not in ",}]":
+            end += 1
+        word = text[self.at:end]
+        self.at = end
+        return json.loads(word)
+
+
+MARKERS = {"gemma4": ("<|tool_call>", "<tool_call|>", "<|\"|>"),
+           "functiongemma": ("<start_function_call>", "<end_function_call>",
+                             "<escape>")}
+
+AJV = r"""
+const fs = require('fs');
+const Ajv = require('ajv/dist/2020');
+const ajv = new Ajv({strict: false, allErrors: false, unicodeRegExp: true});
+require('ajv-formats')(ajv);
+for (const line of fs.readFileSync(0, 'utf8').split('\n')) {
+  if (!line) continue;
+  const {schema, text} = JSON.parse(line);
+  let answer = 'ok';
+  try {
+    const check = ajv.compile(schema);
+    if (!check(JSON.parse(text))) answer = JSON.stringify(check.errors[0]);
+  } catch (error) { answer = 'exception ' + error; }
+  console.log(answer);
+}
+"""
+
+
+def run_walk(args, jobs):
+    lines = "".join(json.dumps(job) + "\n" for job in jobs)
+    done = subprocess.run([args.walk, args.model], input=lines.encode(),
+                          stdout=subprocess.PIPE, check=True)
+    results = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert len(results) == len(jobs)
+    return results
+
+
+def run_ajv(args, pairs):
+    if not args.ajv:
+        return []
+    lines = "".join(json.dumps({"schema": s, "text": json.dumps(v)}) + "\n"
+                    for s, v in pairs)
+    done = subprocess.run(["node", "-e", AJV], input=lines.encode(),
+                          stdout=subprocess.PIPE, cwd=args.ajv, check=True)
+    return done.stdout.decode().splitlines()
+
+
+def validate(schema, value):
+    checker = jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.FormatChecker())
+    error = next(iter(checker.iter_errors(value)), None)
+    return error.message if error else None
+
+
+class Tally:
+    def __init__(self, name):
+        self.name, self.counts, self.failures = name, collections.Counter(), []
+
+    def fail(self, *what):
+        self.counts["FAILED"] += 1
+        if len(self.failures) < 10:
+            self.failures.append(what)
+
+    def report(self):
+        print(self.name, dict(self.counts))
+        for failure in self.failures:
+            print("  ", *[str(f)[:1500] for f in failure], sep="\n    ")
+        return self.counts["FAILED"] == 0
+
+
+def check_values(args, tally, pairs):
+    for (schema, value), answer in zip(pairs, run_ajv(args, pairs)):
+        tally.counts["ajv"] += 1
+        if answer != "ok":
+            tally.fail("ajv", json.dumps(schema), json.dumps(value), answer)
+
+
+def check_schemas(args, rng):
+    tally = Tally("schemas")
+    jobs = []
+    for i in range(args.schemas):
+        jobs.append({"schema": Generator(rng, False).root(),
+                     "options": {"any_whitespace": i % 4 == 0,
+                                 "spec_defaults": i % 3 == 0},
+                     "seeds": [i, i + 100000]})
+    pairs = []
+    for job, result in zip(jobs, run_walk(args, jobs)):
+        if "error" in result:
+            tally.counts["refused: " + result["code"]] += 1
+            # The generator may contradict itself; nothing else is refused.
+            if result["code"] != "invalid argument":
+                tally.fail(json.dumps(job["schema"]), result["error"])
+            continue
+        tally.counts["compiled"] += 1
+        for walk in result["walks"]:
+            if "error" in walk:
+                tally.fail(json.dumps(job["schema"]), walk)
+                continue
+            if not walk["finished"]:
+                tally.counts["cut off"] += 1
+                continue
+            try:
+                value = json.loads(walk["text"])
+            except ValueError as error:
+                tally.fail(json.dumps(job["schema"]), walk["text"], error)
+                continue
+            tally.counts["finished"] += 1
+            error = validate(job["schema"], value)
+            if error and not result["notes"]:
+                tally.fail(json.dumps(job["schema"]), walk["text"], error)
+            if not result["notes"]:
+                pairs.append((job["schema"], value))
+    check_values(args, tally, pairs)
+    return tally.report()
+
+
+def check_tools(args, rng):
+    tally = Tally("tools")
+    jobs = []
+    for i in range(args.tools):
+        tools = [{"name": name, "parameters": Generator(rng, True).root()}
+                 for name in rng.sample(["f", "get", "get_weather", "a.b-c",
+                                         "Search", "fs:read"],
+                                        rng.randint(1, 4))]
+        jobs.append({"tools": tools, "seeds": [i, i + 100000],
+                     "syntax": "gemma4" if i % 4 else "functiongemma"})
+    pairs = []
+    for job, result in zip(jobs, run_walk(args, jobs)):
+        if "error" in result:
+            tally.counts["refused: " + result["code"]] += 1
+            if result["code"] != "invalid argument":
+                tally.fail(json.dumps(job), result["error"])
+            continue
+        tally.counts["compiled"] += 1
+        schemas = {t["name"]: t["parameters"] for t in job["tools"]}
+        for walk in result["walks"]:
+            if "error" in walk:
+                tally.fail(json.dumps(job), walk)
+                continue
+            if not walk["finished"]:
+                tally.counts["cut off"] += 1
+                continue
+            tally.counts["finished"] += 1
+            try:
+                calls = CallParser(walk["text"],
+                                   *MARKERS[job["syntax"]]).calls()
+                assert calls
+                for name, arguments in calls:
+                    tally.counts["calls"] += 1
+                    error = validate(schemas[name], arguments)
+                    if error:
+                        raise ValueError(error)
+                    pairs.append((schemas[name], arguments))
+            except (ValueError, KeyError, AssertionError) as error:
+                tally.fail(json.dumps(job), walk["text"], repr(error))
+    check_values(args, tally, pairs)
+    return tally.report()
+
+
+# --- The official suite -----------------------------------------------------
+
+FILES = ["additionalProperties", "allOf", "anchor", "anyOf", "boolean_schema",
+         "const", "default", "defs", "enum", "exclusiveMaximum",
+         "exclusiveMinimum", "format", "infinite-loop-detection", "items",
+         "maxItems", "maxLength", "maxProperties", "maximum", "minItems",
+         "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf",
+         "pattern", "prefixItems", "properties", "ref", "required", "type",
+         "uniqueItems", "content", "contains", "maxContains", "minContains",
+         "dependentRequired", "dependentSchemas", "dynamicRef",
+         "if-then-else", "patternProperties", "propertyNames", "refRemote",
+         "unevaluatedItems", "unevaluatedProperties", "vocabulary",
+         "optional/bignum", "optional/non-bmp-regex", "optional/anchor",
+         "optional/format/date", "optional/format/time",
+         "optional/format/date-time", "optional/format/uuid",
+         "optional/format/ipv4", "optional/format/ipv6",
+         "optional/format/email", "optional/format/hostname",
+         "optional/format/uri", "optional/format/duration"]
+
+
+def suite_file(folder, name):
+    path = f"tests/draft2020-12/{name}.json"
+    done = subprocess.run(["git", "-C", folder, "show", f"HEAD:{path}"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else []
+
+
+def declared_order(schema, root, depth=0):
+    """Property names in the order the grammar writes them, as far as the
+    schema itself tells."""
+    if not isinstance(schema, dict) or depth > 4:
+        return []
+    names = list(schema.get("properties", {}))
+    ref = schema.get("$ref", "")
+    if ref.startswith("#/"):
+        target = root
+        for part in ref[2:].split("/"):
+            part = part.replace("~1", "/").replace("~0", "~")
+            target = target.get(part, {}) if isinstance(target, dict) else {}
+        names += declared_order(target, root, depth + 1)
+    for word in ("allOf", "anyOf", "oneOf"):
+        for branch in schema.get(word, []):
+            names += declared_order(branch, root, depth + 1)
+    return names + list(schema.get("required", []))
+
+
+def spellings(value, schema, root):
+    """The canonical texts of an instance: compact, whole floats as integers,
+    members in every order that could be the declared one."""
+    def canonical(v, s):
+        if isinstance(v, float) and v == int(v) and abs(v) < 1e18:
+            return int(v)
+        if isinstance(v, list):
+            items = s.get("items", {}) if isinstance(s, dict) else {}
+            return [canonical(x, items) for x in v]
+        if isinstance(v, dict):
+            order = declared_order(s, root)
+            props = s.get("properties", {}) if isinstance(s, dict) else {}
+            keys = sorted(v, key=lambda k: order.index(k) if k in order
+                          else len(order))
+            return {k: canonical(v[k], props.get(k, {})) for k in keys}
+        return v
+
+    def dump(v):
+        return json.dumps(v, separators=(",", ":"), ensure_ascii=False)
+
+    out = {dump(value), dump(canonical(value, schema))}
+    if isinstance(value, dict) and 1 < len(value) < 6:
+        import itertools
+        for keys in itertools.permutations(value):
+            out.add(dump({k: value[k] for k in keys}))
+    return sorted(out)
+
+
+def inexpressible(value):
+    """What the canonical form leaves out on purpose."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)) and abs(value) >= 1e18:
+        return "number beyond 18 digits"
+    if isinstance(value, list):
+        return next(filter(None, map(inexpressible, value)), None)
+    if isinstance(value, dict):
+        return next(filter(None, map(inexpressible, value.values())), None)
+    return None
+
+
+def check_suite(args):
+    tally = Tally("suite")
+    per_file = collections.defaultdict(collections.Counter)
+    jobs, cases = [], []
+    for name in FILES:
+        for group in suite_file(args.suite, name):
+            texts, expected = [], []
+            for test in group["tests"]:
+                options = spellings(test["data"], group["schema"],
+                                    group["schema"])
+                expected.append((len(texts), len(options), test))
+                texts += options
+            jobs.append({"schema": group["schema"], "texts": texts,
+                         "options": {"spec_defaults": True}})
+            cases.append((name, group, expected))
+    excluded = collections.Counter()
+    for (name, group, expected), result in zip(cases, run_walk(args, jobs)):
+        counts = per_file[name]
+        if "error" in result and result["code"] == "invalid argument":
+            result = {"fits": [False] * 10000, "notes": []}
+        if "error" in result:
+            counts["excluded"] += len(expected)
+            excluded[result["error"].split(": ", 1)[-1]] += len(expected)
+            continue
+        for first, count, test in expected:
+            fits = any(result["fits"][first:first + count])
+            if fits == test["valid"]:
+                counts["passed"] += 1
+                continue
+            reason = inexpressible(test["data"])
+            if fits and result["notes"]:
+                reason = "noted: " + result["notes"][0].split(" at ")[0]
+            if not fits and name.startswith("optional/format/"):
+                reason = "a spelling of a format that is never generated"
+            if not fits and name == "format":
+                reason = "formats are enforced, not only annotated"
+            if name == "vocabulary":
+                reason = "meta-schemas that switch keywords off"
+            if reason:
+                counts["excluded"] += 1
+                excluded[reason] += 1
+                continue
+            counts["failed"] += 1
+            tally.fail(name, group["description"], test["description"],
+                       json.dumps(group["schema"]), json.dumps(test["data"]),
+                       f"valid {test['valid']}, accepted {fits}")
+        tally.counts.update()
+    for name, counts in per_file.items():
+        print(f"  {name}: {dict(counts)}")
+        tally.counts.update(counts)
+    for reason, count in excluded.most_common():
+        print(f"  excluded {count}: {reason}")
+    return tally.report()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("walk")
+    parser.add_argument("model")
+    parser.add_argument("--schemas", type=int, default=1000)
+    parser.add_argument("--tools", type=int, default=500)
+    parser.add_argument("--suite")
+    parser.add_argument("--ajv")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    ok = True
+    if args.suite:
+        ok = check_suite(args) and ok
+    if args.schemas:
+        ok = check_schemas(args, rng) and ok
+    if args.tools:
+        ok = check_tools(args, rng) and ok
+    sys.exit(0 if ok else 1)
+
+
+if __name__ == "__main__":
+    main()
