@@ -3,6 +3,15 @@
 #ifndef CARAT_KERNELS_MATMUL_INLINE_H_
 #define CARAT_KERNELS_MATMUL_INLINE_H_
 
+#if defined(CARAT_SIMDE)
+// Emulated vectors are structures; unrolled and inlined they take minutes to
+// compile, and their speed does not matter.
+#define CARAT_INLINE inline
+#define CARAT_UNROLL
+#define CARAT_KEEP(a)
+
+#else
+
 #define CARAT_INLINE inline __attribute__((always_inline))
 
 #if defined(__clang__)
@@ -20,5 +29,7 @@
 #else
 #define CARAT_KEEP(a)
 #endif
+
+#endif  // CARAT_SIMDE
 
 #endif  // CARAT_KERNELS_MATMUL_INLINE_H_
