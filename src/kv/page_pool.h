@@ -16,6 +16,7 @@ namespace carat {
 
 // One page: kKvTile positions of every layer of a group.
 struct KvPage {
+  AlignedBuffer memory;
   uint8_t* data = nullptr;
   int group = 0;
   int references = 0;
@@ -25,6 +26,8 @@ class PagePool {
  public:
   // `budget_bytes`: most memory that pages may take together.
   PagePool(const KvLayout& layout, uint64_t budget_bytes);
+  // Precondition of the end: every page has been released.
+  ~PagePool() = default;
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
@@ -47,9 +50,10 @@ class PagePool {
   uint64_t budget_bytes_;
   uint64_t used_bytes_ = 0;
   uint64_t reserved_bytes_ = 0;
-  std::vector<AlignedBuffer> slabs_;
-  std::vector<std::unique_ptr<KvPage>> pages_;
-  std::vector<std::vector<KvPage*>> free_;  // [group]
+  // Gives memory of unused pages back until `bytes` more fit the budget.
+  bool MakeRoom(uint64_t bytes);
+
+  std::vector<std::vector<std::unique_ptr<KvPage>>> free_;  // [group]
 };
 
 }  // namespace carat
