@@ -99,7 +99,9 @@ std::vector<Engine::Timed> Jobs(const BenchArguments& arguments,
 int64_t ContextFor(const std::vector<Engine::Timed>& jobs) {
   int64_t longest = 1;
   for (const Engine::Timed& job : jobs) {
-    longest = std::max(longest, job.depth + job.prompt + job.decode + 1);
+    // The sequences share the context's pages.
+    longest =
+        std::max(longest, job.rows * (job.depth + job.prompt + job.decode + 1));
   }
   return longest;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -9,6 +10,18 @@
 #include "cli/terminal.h"
 
 namespace carat {
+
+namespace {
+
+// What a model writes must not steer the terminal.
+std::string WithoutControls(std::string text) {
+  std::erase_if(text, [](unsigned char c) {
+    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+  });
+  return text;
+}
+
+}  // namespace
 
 Result<Done> RunGeneration(
     Engine& engine, const GenerateRequest& request,
@@ -36,7 +49,8 @@ bool TextPrinter::operator()(const GenerateEvent& event) {
   const TextDelta* delta = std::get_if<TextDelta>(&event);
   if (delta == nullptr) return true;
   text_ += delta->text;
-  return Print(delta->text);
+  static const bool terminal = StdoutIsTerminal();
+  return Print(terminal ? WithoutControls(delta->text) : delta->text);
 }
 
 void TextPrinter::EndLine() const {

@@ -7,7 +7,8 @@
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
+#include <cwchar>
 #include <filesystem>
 
 #include "cli/interrupt.h"
@@ -50,6 +51,25 @@ char* PromptCallback(EditLine* editor) {
   return const_cast<char*>(PromptOf(editor));
 }
 
+// One character of the terminal. libedit's own reader tries again after a
+// signal; this one ends the line on Ctrl-C.
+int ReadCharacter(EditLine*, wchar_t* out) {
+  std::mbstate_t state = {};
+  for (;;) {
+    char byte = 0;
+    const ssize_t n = read(STDIN_FILENO, &byte, 1);
+    if (n < 0 && errno == EINTR && !InterruptGuard::Interrupted()) continue;
+    if (n <= 0) return n < 0 ? -1 : 0;
+    const size_t used = std::mbrtowc(out, &byte, 1, &state);
+    if (used == static_cast<size_t>(-2)) continue;  // more bytes to come
+    if (used == static_cast<size_t>(-1)) {
+      state = {};
+      continue;
+    }
+    return 1;
+  }
+}
+
 class TerminalReader : public LineEditor {
  public:
   explicit TerminalReader(const std::string& history_file)
@@ -67,6 +87,7 @@ class TerminalReader : public LineEditor {
     el_set(editor_, EL_PROMPT, PromptCallback);
     el_set(editor_, EL_EDITOR, "emacs");
     el_set(editor_, EL_HIST, history, history_);
+    el_set(editor_, EL_GETCFN, ReadCharacter);
     el_set(editor_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     el_source(editor_, nullptr);  // the person's ~/.editrc
   }

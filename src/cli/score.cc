@@ -395,6 +395,23 @@ Result<Json> ScoreAll(const ScoreArguments& arguments, Engine& engine,
   return ToJson(arguments, score, window_size, records);
 }
 
+// No more context than the windows need; a dump says how long its are.
+Status ChooseContext(int64_t window_size, ScoreArguments* arguments) {
+  if (arguments->reference.empty()) {
+    arguments->engine.context_tokens = window_size;
+    return OkStatus();
+  }
+  if (arguments->engine.context_tokens > 0) return OkStatus();
+  CARAT_ASSIGN_OR_RETURN(const LogitsDump dump,
+                         LogitsDump::Open(arguments->reference));
+  for (const LogitsDump::Window& window : dump.windows()) {
+    arguments->engine.context_tokens =
+        std::max(arguments->engine.context_tokens,
+                 static_cast<int64_t>(window.tokens.size()));
+  }
+  return OkStatus();
+}
+
 int RunScore(ScoreArguments arguments) {
   if (arguments.file.empty() && arguments.reference.empty()) {
     return FailUsage("There is nothing to score: give FILE or --reference.");
@@ -402,10 +419,8 @@ int RunScore(ScoreArguments arguments) {
   int64_t window_size = arguments.engine.context_tokens;
   if (window_size == 0) window_size = kDefaultWindow;
   if (window_size < 2) return FailUsage("--ctx must be at least 2 here.");
-  // A dump's windows may be longer than the default.
-  if (arguments.reference.empty()) {
-    arguments.engine.context_tokens = window_size;
-  }
+  const Status fixed = ChooseContext(window_size, &arguments);
+  if (!fixed.ok()) return Fail(fixed);
   auto engine = LoadEngine(arguments.engine);
   if (!engine.ok()) return Fail(engine.status());
   window_size = std::min(window_size, (*engine)->context_tokens());

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/thread_pool.h"
 #include "base/utf8.h"
+#include "chat/chat_format.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/model_argument.h"
@@ -18,6 +19,7 @@
 #include "cli/text.h"
 #include "runtime/memory_plan.h"
 #include "runtime/model_info.h"
+#include "tokenizer/tokenizer.h"
 
 namespace carat {
 namespace {
@@ -33,13 +35,35 @@ struct Shown {
   std::unique_ptr<ModelFile> file;
   ModelInfo info;
   MemoryPlan plan;
+  std::string chat_problem;  // why the chat format is unknown
 };
+
+// The chat format and what follows from it.
+Status DescribeChat(const ModelFile& file, const std::string& forced,
+                    ModelInfo* info) {
+  CARAT_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::FromModelFile(file));
+  CARAT_ASSIGN_OR_RETURN(const auto format,
+                         DetectChatFormat(file, *tokenizer, forced));
+  info->chat_format = std::string(format->name());
+  info->capabilities = {"completion"};
+  if (info->chat_format != "none") info->capabilities.push_back("chat");
+  if (format->supports_tools()) info->capabilities.push_back("tools");
+  if (format->supports_thinking()) info->capabilities.push_back("thinking");
+  return OkStatus();
+}
 
 Result<Shown> Inspect(const EngineArguments& arguments) {
   Shown out;
   CARAT_ASSIGN_OR_RETURN(out.path, FindModel(arguments.model));
   CARAT_ASSIGN_OR_RETURN(out.file, ModelFile::Open(out.path));
   CARAT_ASSIGN_OR_RETURN(out.info, ReadModelInfo(*out.file));
+  const Status chat = DescribeChat(*out.file, arguments.chat_format, &out.info);
+  if (!chat.ok()) {
+    // A foreign chat template is no reason to show nothing.
+    out.info.chat_format = "unknown";
+    out.info.capabilities = {"completion"};
+    out.chat_problem = chat.message();
+  }
   const int threads =
       arguments.threads > 0 ? arguments.threads : ThreadPool::DefaultThreads();
   CARAT_ASSIGN_OR_RETURN(
@@ -296,6 +320,9 @@ int Show(const ShowArguments& arguments) {
                     fmt::format("\nMemory at {} tokens of context\n",
                                 Grouped(shown->plan.context_tokens)) +
                     MemoryText(shown->plan);
+  if (!shown->chat_problem.empty()) {
+    PrintNote("carat: note: " + shown->chat_problem);
+  }
   if (arguments.tensors) {
     out += "\nAll tensors\n" + TensorsText(*shown->file);
   }
@@ -310,6 +337,7 @@ void AddShowCommand(CLI::App& app, CommandMain* chosen) {
       "show", "Describe a model and the memory it will take");
   auto a = std::make_shared<ShowArguments>();
   AddModelOptions(*command, &a->engine);
+  AddChatFormatOption(*command, &a->engine);
   command->add_flag("--tensors", a->tensors, "List every tensor, too");
   command->add_flag("--json", a->json, "One JSON object");
   command->footer(

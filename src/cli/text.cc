@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace carat {
 namespace {
@@ -13,6 +14,14 @@ std::string ThreeDigits(double value) {
   if (value < 9.995) return fmt::format("{:.2f}", value);
   if (value < 999.95) return fmt::format("{:.1f}", value);
   return fmt::format("{:.0f}", value);
+}
+
+// Names from foreign files must not steer the terminal.
+std::string Harmless(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(),
+      [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return text;
 }
 
 size_t Width(std::string_view text) {
@@ -56,6 +65,11 @@ std::string Grouped(int64_t number) {
     out += digits[i];
   }
   return out;
+}
+
+void Table::Row(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = Harmless(std::move(cell));
+  rows_.push_back(std::move(cells));
 }
 
 std::string Table::ToString(std::string_view indent) const {

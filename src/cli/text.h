@@ -23,9 +23,8 @@ enum class Align { kLeft, kRight };
 class Table {
  public:
   explicit Table(std::vector<Align> columns) : columns_(std::move(columns)) {}
-  void Row(std::vector<std::string> cells) {
-    rows_.push_back(std::move(cells));
-  }
+  // Control characters in cells become question marks.
+  void Row(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   // Every line begins with `indent` and ends with a newline.
   std::string ToString(std::string_view indent = "") const;
