@@ -16,6 +16,16 @@ constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581
 // request cannot ask for memory without bound (about 32 bytes per byte).
 constexpr size_t kMaxWordBytes = size_t{4} << 20;
 
+// The token for what the vocabulary cannot express, -1 when there is none. A
+// file may declare any id; a marker must not come out of text that way.
+TokenId UnknownId(const Vocabulary& vocabulary, TokenId declared) {
+  const TokenId named = vocabulary.Find("<unk>");
+  if (named >= 0) return named;
+  const bool usable = vocabulary.Contains(declared) &&
+                      vocabulary.kind(declared) != TokenKind::kControl;
+  return usable ? declared : -1;
+}
+
 }  // namespace
 
 template <typename Rules>
@@ -24,7 +34,7 @@ BpeTokenizer<Rules>::BpeTokenizer(std::unique_ptr<Vocabulary> vocabulary,
     : vocabulary_(std::move(vocabulary)),
       rules_(std::move(rules)),
       join_(*vocabulary_),
-      engine_(vocabulary_.get(), &rules_, DeclaredOrNamed("<unk>", parts.unk)),
+      engine_(vocabulary_.get(), &rules_, UnknownId(*vocabulary_, parts.unk)),
       reach_(static_cast<size_t>(vocabulary_->size())) {
   for (int i = 0; i < 256; ++i) byte_values_[i] = static_cast<char>(i);
   FillMatchers(parts);
@@ -61,7 +71,7 @@ void BpeTokenizer<Rules>::ResolveIds(const TokenizerParts& parts) {
   bos_ = DeclaredOrNamed("<bos>", parts.bos);
   eos_ = DeclaredOrNamed("<eos>", parts.eos);
   pad_ = DeclaredOrNamed("<pad>", parts.pad);
-  unk_ = DeclaredOrNamed("<unk>", parts.unk);
+  unk_ = UnknownId(*vocabulary_, parts.unk);
   for (TokenId id = 0; id < vocab_size(); ++id) {
     if (vocabulary_->kind(id) == TokenKind::kControl &&
         EndsGeneration(vocabulary_->piece(id))) {
@@ -189,8 +199,7 @@ Result<std::unique_ptr<Tokenizer>> BuildTokenizer(const TokenizerParts& parts) {
   const auto& bytes = vocabulary->byte_ids();
   const bool all_bytes = std::all_of(bytes.begin(), bytes.end(),
                                      [](TokenId id) { return id >= 0; });
-  if (!all_bytes && vocabulary->Find("<unk>") < 0 &&
-      !vocabulary->Contains(parts.unk)) {
+  if (!all_bytes && UnknownId(*vocabulary, parts.unk) < 0) {
     return Malformed(
         "The tokenizer's vocabulary has neither all byte tokens <0x00> ... "
         "<0xFF> nor <unk>, so that some texts could not be encoded.");

@@ -91,6 +91,15 @@ TEST(JsonTokenizerTest, DamagedFilesAreRefusedWithAReason) {
   }
 }
 
+TEST(JsonTokenizerTest, MarkersCannotStandForUnknownText) {
+  const Status status =
+      Tokenizer::FromTokenizerJson(
+          R"({"model":{"vocab":{"<bos>":0,"a":1},"merges":[],)"
+          R"("unk_token":"<bos>"}})")
+          .status();
+  EXPECT_TRUE(Contains(status.message(), "neither")) << status.message();
+}
+
 TEST(JsonTokenizerTest, WithoutByteTokensUnknownTextIsOneUnk) {
   const auto tokenizer = Loaded(Tokenizer::FromTokenizerJson(
       R"({"model":{"vocab":{"<unk>":0,"a":1,"b":2,"ab":3},)"

@@ -30,9 +30,9 @@ ScoreMerges::ScoreMerges(const Vocabulary* vocabulary,
   }
   std::vector<uint32_t> by_score(pieces.size());
   std::iota(by_score.begin(), by_score.end(), 0u);
-  std::sort(by_score.begin(), by_score.end(), [&](uint32_t a, uint32_t b) {
-    return score[a] > score[b] || (score[a] == score[b] && a < b);
-  });
+  // Files list their pieces nearly in this order, which suits a merge sort.
+  std::stable_sort(by_score.begin(), by_score.end(),
+                   [&](uint32_t a, uint32_t b) { return score[a] > score[b]; });
   uint32_t order = 0;
   for (size_t i = 0; i < by_score.size(); ++i) {
     if (i > 0 && score[by_score[i]] != score[by_score[i - 1]]) ++order;

@@ -90,7 +90,7 @@ inline TestVocabulary FromJson(const Json& json) {
   return result;
 }
 
-// Metadata that views `vocabulary`, which must outlive it.
+// GGUF metadata; it owns what its values view.
 class TestMetadata {
  public:
   TestMetadata(std::string_view model, const TestVocabulary& vocabulary) {
@@ -104,19 +104,21 @@ class TestMetadata {
   void Set(const std::string& name, MetaValue value) {
     meta_.Set("tokenizer.ggml." + name, std::move(value));
   }
-  void SetStrings(const std::string& name,
-                  const std::vector<std::string>& strings) {
+  void SetStrings(const std::string& name, std::vector<std::string> strings) {
+    const auto& kept = strings_.emplace_back(std::move(strings));
     MetaArray array;
     array.type = MetaType::kString;
-    array.count = strings.size();
-    array.strings.assign(strings.begin(), strings.end());
+    array.count = kept.size();
+    array.strings.assign(kept.begin(), kept.end());
     Set(name, array);
   }
   template <typename T>
   void SetNumbers(const std::string& name, MetaType type,
                   const std::vector<T>& numbers) {
     std::string& bytes = bytes_.emplace_back(numbers.size() * sizeof(T), '\0');
-    std::memcpy(bytes.data(), numbers.data(), bytes.size());
+    if (!numbers.empty()) {
+      std::memcpy(bytes.data(), numbers.data(), bytes.size());
+    }
     MetaArray array;
     array.type = type;
     array.count = numbers.size();
@@ -130,6 +132,7 @@ class TestMetadata {
   }
 
  private:
+  std::deque<std::vector<std::string>> strings_;
   std::deque<std::string> bytes_;
   Metadata meta_;
 };

@@ -38,12 +38,18 @@ Vocabulary Build() {
     std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
     pieces.emplace_back(name, 6);
   }
+  // Every way to make a piece out of two others, the longer left half first:
+  // what a converter lists for a vocabulary with scores.
   const std::vector<std::string> merged[] = {
-      {"\u2581", "\u2581"}, {"\u2581", "t"}, {"h", "e"},  {"\u2581t", "he"},
-      {"a", "a"},           {"aa", "aa"},    {"aa", "a"}, {"<", "t"},
-      {"\u00e9", "t"},      {"t", "\u00e9"}, {"e", "<"}};
+      {"\u2581", "\u2581"}, {"\u2581", "t"}, {"h", "e"},   {"\u2581t", "he"},
+      {"a", "a"},           {"aaa", "a"},    {"aa", "aa"}, {"a", "aaa"},
+      {"aa", "a"},          {"a", "aa"},     {"<", "t"},   {"\u00e9", "t"},
+      {"t", "\u00e9"},      {"e", "<"}};
   std::vector<std::string> normal;
-  for (const auto& merge : merged) normal.push_back(merge[0] + merge[1]);
+  for (const auto& merge : merged) {
+    const std::string piece = merge[0] + merge[1];
+    if (normal.empty() || normal.back() != piece) normal.push_back(piece);
+  }
   for (const char* c : {"\u2581", "a", "e", "h", "t", "<", "\u00e9"}) {
     normal.push_back(c);
   }
