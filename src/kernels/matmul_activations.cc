@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include "kernels/matmul.h"
 
 namespace carat {
@@ -21,6 +25,69 @@ int64_t QuantizedStride(int64_t cols) { return Blocks(cols) * kWideBlocks | 1; }
 constexpr int32_t kNotFinite = 0x7f800000;
 constexpr float kTiny = 1e-30f;
 
+#if defined(__x86_64__)
+
+// With SSE2, which every x86-64 has; the portable form below says the same.
+
+int32_t MaxAbsBits(const float* x) {
+  const __m128 magnitude = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
+  __m128 top = _mm_setzero_ps(), unordered = _mm_setzero_ps();
+  for (int k = 0; k < kActBlock; k += 4) {
+    const __m128 v = _mm_loadu_ps(x + k);
+    top = _mm_max_ps(top, _mm_and_ps(v, magnitude));
+    unordered = _mm_or_ps(unordered, _mm_cmpunord_ps(v, v));
+  }
+  if (_mm_movemask_ps(unordered) != 0) return kNotFinite + 1;
+  top = _mm_max_ps(top, _mm_movehl_ps(top, top));
+  top = _mm_max_ss(top, _mm_shuffle_ps(top, top, 1));
+  return _mm_cvtsi128_si32(_mm_castps_si128(top));
+}
+
+// Sums of columns 0, 1 and of 2, 3 (mod 4), negated, in the low two lanes.
+__m128i NegatedPairs(__m128i a, __m128i b) {
+  const __m128i minus = _mm_set1_epi16(-1);
+  const __m128i sums =
+      _mm_add_epi32(_mm_madd_epi16(a, minus), _mm_madd_epi16(b, minus));
+  return _mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums));
+}
+int32_t SumOfPair(__m128i pair) {
+  return _mm_cvtsi128_si32(_mm_add_epi32(pair, _mm_shuffle_epi32(pair, 1)));
+}
+int32_t PackPair(__m128i pair) {
+  return _mm_cvtsi128_si32(_mm_shufflelo_epi16(pair, _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
+// Columns (0, 1, 2, 3) of each quad to (0, 2, 1, 3).
+void StoreWide(__m128i a, int16_t* out) {
+  constexpr int kOrder = _MM_SHUFFLE(3, 1, 2, 0);
+  a = _mm_shufflehi_epi16(_mm_shufflelo_epi16(a, kOrder), kOrder);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), a);
+}
+
+void RoundBlock(const float* x, float inverse, ActBlock& out, int16_t* wide) {
+  __m128i q[4];  // eight 16-bit values each
+  const __m128 factor = _mm_set1_ps(inverse);
+  for (int i = 0; i < 4; ++i) {
+    const __m128 low = _mm_mul_ps(_mm_loadu_ps(x + 8 * i), factor);
+    const __m128 high = _mm_mul_ps(_mm_loadu_ps(x + 8 * i + 4), factor);
+    q[i] = _mm_packs_epi32(_mm_cvtps_epi32(low), _mm_cvtps_epi32(high));
+    StoreWide(q[i], wide + 8 * i);
+  }
+  for (int i = 0; i < 2; ++i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out.q + 16 * i),
+                     _mm_packs_epi16(q[2 * i], q[2 * i + 1]));
+  }
+  const __m128i first = NegatedPairs(q[0], q[1]);
+  const __m128i second = NegatedPairs(q[2], q[3]);
+  out.neg_first = SumOfPair(first);
+  out.neg_second = SumOfPair(second);
+  out.lanes_first = PackPair(first);
+  out.lanes_second = PackPair(second);
+  out.lanes = PackPair(_mm_add_epi32(first, second));
+}
+
+#else
+
 int32_t MaxAbsBits(const float* x) {
   int32_t top = 0;
   for (int k = 0; k < kActBlock; ++k) {
@@ -33,7 +100,7 @@ int32_t MaxAbsBits(const float* x) {
 }
 
 // Adding 1.5 * 2^23 rounds to nearest even and leaves the integer in the low
-// bits, on any machine. Precondition: |x| < 2^22.
+// bits. Precondition: |x| < 2^22.
 int32_t RoundToInt(float x) {
   const float shifted = x + 12582912.0f;
   int32_t bits;
@@ -46,65 +113,54 @@ int32_t PackLanes(int32_t even, int32_t odd) {
                               (static_cast<uint32_t>(odd) << 16));
 }
 
-void FillSums(ActBlock& out) {
+void RoundBlock(const float* x, float inverse, ActBlock& out, int16_t*) {
+  int32_t q[kActBlock];
+  for (int k = 0; k < kActBlock; ++k) q[k] = RoundToInt(x[k] * inverse);
+  for (int k = 0; k < kActBlock; ++k) out.q[k] = static_cast<int8_t>(q[k]);
   int32_t pair[2][2] = {};  // [half][columns 0, 1 or 2, 3 (mod 4)]
-  for (int half = 0; half < 2; ++half) {
-    for (int k = 0; k < 16; ++k) {
-      pair[half][k / 2 % 2] -= out.q[half * 16 + k];
-    }
-  }
+  for (int k = 0; k < kActBlock; ++k) pair[k / 16][k / 2 % 2] -= q[k];
   out.neg_first = pair[0][0] + pair[0][1];
   out.neg_second = pair[1][0] + pair[1][1];
-  out.neg_sum = out.neg_first + out.neg_second;
   out.lanes_first = PackLanes(pair[0][0], pair[0][1]);
   out.lanes_second = PackLanes(pair[1][0], pair[1][1]);
   out.lanes = PackLanes(pair[0][0] + pair[1][0], pair[0][1] + pair[1][1]);
-  out.scaled_sum = out.scale * static_cast<float>(-out.neg_sum);
 }
 
-void QuantizeBlock(const float* x, ActBlock& out) {
+#endif
+
+void QuantizeBlock(const float* x, ActBlock& out, int16_t* wide) {
   const int32_t top_bits = MaxAbsBits(x);
   float top;
   std::memcpy(&top, &top_bits, 4);
   if (top_bits >= kNotFinite || top < kTiny) {
-    // Not finite: a NaN scale makes every product NaN.
     std::memset(&out, 0, sizeof(out));
+    if (wide != nullptr) std::memset(wide, 0, kActBlock * sizeof(*wide));
     if (top_bits >= kNotFinite) {
+      // A scale that is not a number makes every product not a number.
       out.scale = __builtin_nanf("");
       out.scaled_sum = out.scale;
     }
     return;
   }
-  const float inverse = 127.0f / top;
-  int32_t q[kActBlock];
-  for (int k = 0; k < kActBlock; ++k) q[k] = RoundToInt(x[k] * inverse);
-  for (int k = 0; k < kActBlock; ++k) out.q[k] = static_cast<int8_t>(q[k]);
+  RoundBlock(x, 127.0f / top, out, wide);
   out.scale = top / 127.0f;
-  FillSums(out);
-}
-
-void WidenBlock(const ActBlock& in, int16_t* out) {
-  for (int k = 0; k < kActBlock; k += 4) {
-    out[k] = in.q[k];
-    out[k + 1] = in.q[k + 2];
-    out[k + 2] = in.q[k + 1];
-    out[k + 3] = in.q[k + 3];
-  }
+  out.neg_sum = out.neg_first + out.neg_second;
+  out.scaled_sum = out.scale * static_cast<float>(-out.neg_sum);
 }
 
 void QuantizeRow(const float* x, int64_t cols, ActBlock* out) {
   const int64_t blocks = Blocks(cols);
   for (int64_t b = 0; b < blocks; ++b) {
+    int16_t* wide = Activations::kHasWide
+                        ? reinterpret_cast<int16_t*>(out + blocks + b)
+                        : nullptr;
     const int64_t left = cols - b * kActBlock;
     if (left >= kActBlock) {
-      QuantizeBlock(x + b * kActBlock, out[b]);
+      QuantizeBlock(x + b * kActBlock, out[b], wide);
     } else {
       float padded[kActBlock] = {};
       std::copy_n(x + b * kActBlock, left, padded);
-      QuantizeBlock(padded, out[b]);
-    }
-    if constexpr (Activations::kHasWide) {
-      WidenBlock(out[b], reinterpret_cast<int16_t*>(out + blocks + b));
+      QuantizeBlock(padded, out[b], wide);
     }
   }
 }
