@@ -40,14 +40,17 @@ class CompiledGrammar {
     // Only returns: a call that ends here need not come back.
     bool only_accepts;
   };
-  // From this state all characters of `classes` lead to one state, from which
+  // From this state all characters of `chars` lead to one state, from which
   // they lead to one state again, and so on.
   struct Run {
-    uint64_t classes;
+    CharSet chars;
     uint32_t next;
     uint16_t length;  // so many characters in a row can follow, or more
     uint16_t height;  // the largest height on the way
     bool counts;      // each character adds one to the counter
+    // No more of these characters can follow once `length`, or what the
+    // counter allows, is used up, and the rule cannot be left on the way.
+    bool exact;
   };
   // No token has more characters.
   static constexpr uint16_t kAnyLength = 255;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "fmt/format.h"
 #include "grammar/compiled_grammar.h"
+#include "grammar/mask_walker.h"
 
 namespace carat {
 namespace {
@@ -14,6 +15,10 @@ constexpr size_t kMaxRules = 4096;
 constexpr size_t kMaxStates = 150000;
 // Rules larger than this keep their masks to themselves.
 constexpr size_t kMaxSharedStates = 4096;
+// States with edges on fewer bytes are not worth looking for runs.
+constexpr int kMinRunBytes = 8;
+// Processor time a compile spends on masks it will likely need.
+constexpr double kPrepareMs = 20;
 
 void Append(std::string* out, uint64_t value) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
@@ -39,15 +44,6 @@ std::string ContentOf(const Dfa& dfa) {
   const Sha256Digest digest = Sha256Of(out);
   return std::string(digest.begin(), digest.end());
 }
-
-struct ClassTable {
-  uint64_t bits[128];
-  ClassTable() {
-    for (int b = 0; b < 128; ++b) {
-      bits[b] = uint64_t{1} << TokenTrie::AsciiClass(static_cast<uint8_t>(b));
-    }
-  }
-};
 
 }  // namespace
 
@@ -75,9 +71,11 @@ class Linker {
   void AddRow(State* state);
   void FindRuns();
   bool FindRun(uint32_t s, CompiledGrammar::Run* run) const;
-  bool AllMultiByte(const State& state, uint32_t target, uint16_t guard) const;
+  CharSet CharsTo(const State& state, uint32_t target, uint16_t guard) const;
+  bool AnyEdge(const State& state, const CharSet& chars) const;
+  bool AllContinue(uint8_t lead, const ByteEdge& first, uint32_t target) const;
   bool Covers(const State& state, int lo, int hi, uint32_t target) const;
-  void MeasureRun(uint32_t s);
+  void MeasureRun(uint32_t s, const std::vector<CompiledGrammar::Run>& steps);
 
   const ExprBuilder& builder_;
   std::shared_ptr<CompiledGrammar> grammar_;
@@ -348,42 +346,58 @@ bool Linker::Covers(const State& state, int lo, int hi, uint32_t target) const {
   return true;
 }
 
-// Every character beyond ASCII leads to `target`.
-bool Linker::AllMultiByte(const State& state, uint32_t target,
-                          uint16_t guard) const {
+// Every character that begins with the byte `lead` goes by `first` and then
+// to `target`.
+bool Linker::AllContinue(uint8_t lead, const ByteEdge& first,
+                         uint32_t target) const {
   const CompiledGrammar& g = *grammar_;
-  uint32_t previous = CompiledGrammar::kNoRow;
-  for (int lead = 0xC2; lead <= 0xF4; ++lead) {
-    const ByteEdge* first = g.Find(state, static_cast<uint8_t>(lead));
-    if (first == nullptr || first->guard != guard) return false;
-    const bool special =
-        lead == 0xE0 || lead == 0xED || lead == 0xF0 || lead == 0xF4;
-    const bool new_size = lead == 0xC2 || lead == 0xE1 || lead == 0xF1;
-    if (!special && !new_size && first->target == previous) continue;
-    previous = first->target;
-    const int lo = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const int hi = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    uint32_t at = first->target;
-    int from = lo, to = hi;
-    for (int more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3; more > 0; --more) {
-      uint32_t next = target;
-      if (more > 1) {
-        const ByteEdge* edge =
-            g.Find(g.states_[at], static_cast<uint8_t>(from));
-        if (edge == nullptr) return false;
-        next = edge->target;
-      }
-      if (!Covers(g.states_[at], from, to, next)) return false;
-      at = next;
-      from = 0x80;
-      to = 0xBF;
+  int from = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  int to = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  uint32_t at = first.target;
+  for (int more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3; more > 0; --more) {
+    uint32_t next = target;
+    if (more > 1) {
+      const ByteEdge* edge = g.Find(g.states_[at], static_cast<uint8_t>(from));
+      if (edge == nullptr) return false;
+      next = edge->target;
     }
+    if (!Covers(g.states_[at], from, to, next)) return false;
+    at = next;
+    from = 0x80;
+    to = 0xBF;
   }
   return true;
 }
 
+// The characters that lead from `state` to `target` under `guard`.
+CharSet Linker::CharsTo(const State& state, uint32_t target,
+                        uint16_t guard) const {
+  const CompiledGrammar& g = *grammar_;
+  CharSet present, missing;
+  const ByteEdge* last = nullptr;
+  bool last_ok = false;
+  for (int b = 0; b <= 0xF4; ++b) {
+    const uint8_t byte = static_cast<uint8_t>(b);
+    if (b >= 0x80 && b < 0xC2) continue;
+    const ByteEdge* edge = g.Find(state, byte);
+    bool ok = edge != nullptr && edge->guard == guard;
+    if (ok && b < 0x80) ok = edge->target == target;
+    if (ok && b >= 0x80) {
+      // First bytes of one edge and one length differ only where some second
+      // bytes are forbidden.
+      const bool special = b == 0xE0 || b == 0xE1 || b == 0xED || b == 0xEE ||
+                           b == 0xF0 || b == 0xF1 || b == 0xF4;
+      if (edge != last || special) last_ok = AllContinue(byte, *edge, target);
+      last = edge;
+      ok = last_ok;
+    }
+    (ok ? present : missing).Add(CharSet::Of(byte));
+  }
+  present.Remove(missing);
+  return present;
+}
+
 bool Linker::FindRun(uint32_t s, CompiledGrammar::Run* run) const {
-  static const ClassTable kTable;
   const CompiledGrammar& g = *grammar_;
   const State& state = g.states_[s];
   const ByteEdge* best = nullptr;
@@ -399,35 +413,34 @@ bool Linker::FindRun(uint32_t s, CompiledGrammar::Run* run) const {
   if (guard.kind != Guard::Kind::kNone && guard.kind != Guard::Kind::kCount) {
     return false;
   }
-  uint64_t missing = 0, present = 0;
-  for (int b = 0; b < 128; ++b) {
-    const ByteEdge* edge = g.Find(state, static_cast<uint8_t>(b));
-    const bool same = edge != nullptr && edge->target == best->target &&
-                      edge->guard == best->guard;
-    (same ? present : missing) |= kTable.bits[b];
-  }
-  run->classes = present & ~missing;
-  if (AllMultiByte(state, best->target, best->guard)) {
-    run->classes |= TokenTrie::kMultiByte;
-  }
+  run->chars = CharsTo(state, best->target, best->guard);
   run->next = best->target;
   run->counts = guard.kind == Guard::Kind::kCount;
   run->length = 1;
   run->height = g.states_[best->target].height;
-  return run->classes != 0;
+  return !run->chars.empty();
 }
 
-void Linker::MeasureRun(uint32_t s) {
+// Follows the run from state to state. A set that gets a little smaller but
+// holds for any number of characters is worth more than one that holds once.
+void Linker::MeasureRun(uint32_t s,
+                        const std::vector<CompiledGrammar::Run>& steps) {
   CompiledGrammar& g = *grammar_;
   CompiledGrammar::Run& run = g.runs_[g.states_[s].run];
   uint32_t at = s;
   uint16_t length = 0;
   uint16_t height = 0;
+  bool inside = true;  // no state on the way can leave the rule
   while (length < CompiledGrammar::kAnyLength) {
     const State& state = g.states_[at];
     if (state.run == CompiledGrammar::kNoRow) break;
-    const CompiledGrammar::Run& step = g.runs_[state.run];
-    if ((run.classes & ~step.classes) != 0 || step.counts != run.counts) break;
+    const CompiledGrammar::Run& step = steps[state.run];
+    if (step.counts != run.counts) break;
+    CharSet both = run.chars;
+    both.Keep(step.chars);
+    inside &= !state.accept && !state.has_calls;
+    if (both.size() * 2 < run.chars.size()) break;
+    run.chars = both;
     ++length;
     if (step.next == at) length = CompiledGrammar::kAnyLength;
     height = std::max(height, g.states_[step.next].height);
@@ -435,19 +448,45 @@ void Linker::MeasureRun(uint32_t s) {
   }
   run.length = length;
   run.height = height;
+  const State& last = g.states_[at];
+  run.exact = inside && !last.accept && !last.has_calls &&
+              (length == CompiledGrammar::kAnyLength
+                   ? run.counts
+                   : !run.counts && !AnyEdge(last, run.chars));
+}
+
+// Whether some character of the set can follow in `state`.
+bool Linker::AnyEdge(const State& state, const CharSet& chars) const {
+  for (uint32_t i = 0; i < state.bytes; ++i) {
+    const ByteEdge& edge = grammar_->bytes_[state.first_byte + i];
+    for (int b = edge.lo; b <= edge.hi; ++b) {
+      if (b >= 0x80 && b < 0xC2) continue;
+      CharSet common = CharSet::Of(static_cast<uint8_t>(b));
+      common.Keep(chars);
+      if (!common.empty()) return true;
+    }
+  }
+  return false;
 }
 
 void Linker::FindRuns() {
   CompiledGrammar& g = *grammar_;
   for (uint32_t s = 0; s < g.states_.size(); ++s) {
-    if (g.states_[s].row == CompiledGrammar::kNoRow) continue;
+    const State& state = g.states_[s];
+    int covered = 0;
+    for (uint32_t i = 0; i < state.bytes; ++i) {
+      const ByteEdge& edge = g.bytes_[state.first_byte + i];
+      covered += edge.hi - edge.lo + 1;
+    }
+    if (covered < kMinRunBytes) continue;
     CompiledGrammar::Run run{};
     if (!FindRun(s, &run)) continue;
     g.states_[s].run = static_cast<uint32_t>(g.runs_.size());
     g.runs_.push_back(run);
   }
+  const std::vector<CompiledGrammar::Run> steps = g.runs_;
   for (uint32_t s = 0; s < g.states_.size(); ++s) {
-    if (g.states_[s].run != CompiledGrammar::kNoRow) MeasureRun(s);
+    if (g.states_[s].run != CompiledGrammar::kNoRow) MeasureRun(s, steps);
   }
 }
 
@@ -468,6 +507,7 @@ Result<GrammarPtr> Linker::Run(RuleId start, std::vector<std::string> notes) {
   Join();
   grammar_->start_rule_ = 0;
   grammar_->notes_ = std::move(notes);
+  PrepareMasks(*grammar_, kPrepareMs);
   return GrammarPtr(std::move(grammar_));
 }
 

@@ -1,13 +1,23 @@
 #include "grammar/mask_walker.h"
 
 #include <algorithm>
+#include <ctime>
 
 namespace carat {
 namespace {
 
 constexpr size_t kMaxSparse = 2048;
+// States with edges on so many bytes are slow to build masks for.
+constexpr int kBroadBytes = 20;
 // Token remainders listed per mask; more are walked in the whole trie.
 constexpr size_t kMaxRemainders = 60000;
+
+double ThreadMillis() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 +
+         static_cast<double>(time.tv_nsec) * 1e-6;
+}
 
 }  // namespace
 
@@ -84,31 +94,56 @@ void MaskWalker::Branch(uint32_t state, uint64_t reg, uint32_t frame,
   }
 }
 
-bool MaskWalker::RunCovers(uint32_t state, uint64_t reg, uint32_t rule,
-                           uint32_t node) const {
-  const uint32_t index = grammar_.state(state).run;
+// Decides all tokens below `node` at once, if they are nothing but characters
+// of the state's run.
+bool MaskWalker::AcceptRun(const At& at, uint32_t rule, uint32_t node) {
+  const uint32_t index = grammar_.state(at.state).run;
   if (index == CompiledGrammar::kNoRow) return false;
   const CompiledGrammar::Run& run = grammar_.run(index);
-  if ((nodes_.classes[node] & ~run.classes) != 0) return false;
-  const uint64_t chars = nodes_.max_chars[node];
-  if (chars > run.length) return false;
-  if (!run.counts) return true;
-  const uint64_t max = grammar_.rule(rule).counter_max;
-  return max == Guard::kNoLimit || (reg <= max && max - reg >= chars);
+  if (!nodes_.chars[node].Within(run.chars)) return false;
+  uint64_t room = run.length;
+  if (run.counts) {
+    const uint64_t max = grammar_.rule(rule).counter_max;
+    if (max != Guard::kNoLimit) room = max > at.reg ? max - at.reg : 0;
+    room = std::min<uint64_t>(room, run.length);
+  }
+  const uint32_t first = nodes_.first_token[node];
+  const uint32_t last = nodes_.first_token[nodes_.end[node]];
+  if (nodes_.max_chars[node] <= room) {
+    Accept(first, last);
+    return true;
+  }
+  if (!run.exact) return false;
+  const uint64_t most = nodes_.char_depth[node] + room;
+  Accept(first, last, static_cast<uint32_t>(std::min<uint64_t>(most, 255)));
+  return true;
+}
+
+void MaskWalker::Accept(uint32_t first, uint32_t last, uint32_t max_chars) {
+  if (first == last) return;
+  if (!accepted_.empty() && accepted_.back().last == first &&
+      accepted_.back().max_chars == max_chars) {
+    accepted_.back().last = last;
+  } else {
+    accepted_.push_back({first, last, max_chars});
+  }
 }
 
 void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
                       uint32_t node) {
   const uint32_t rule = grammar_.RuleOf(state);
   const uint32_t depth = DepthOf(frame);
-  const size_t base = stack_.size();
+  if (scans_ == stacks_.size()) {
+    stacks_.push_back(std::make_unique<PathStack>());
+  }
+  At* const path = stacks_[scans_++]->data();
   const uint32_t top = nodes_.depth[node];
   const uint32_t end = nodes_.end[node];
-  stack_.push_back({state, reg});
+  path[0] = {state, reg};
   for (uint32_t i = node + 1; i < end;) {
     if (++steps_ > kMaxSteps) break;
-    const size_t level = base + nodes_.depth[i] - top;
-    At at = stack_[level - 1];
+    const uint32_t level = nodes_.depth[i] - top;
+    At at = path[level - 1];
     const ByteEdge* edge =
         grammar_.Find(grammar_.state(at.state), nodes_.byte[i]);
     if (edge == nullptr ||
@@ -124,46 +159,36 @@ void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
       continue;
     }
     reach_ = std::max(reach_, depth + s.height);
-    const bool has_children = nodes_.end[i] > i + 1;
-    uint32_t last = i + 1;
-    if (has_children && RunCovers(at.state, at.reg, rule, i)) {
-      last = nodes_.end[i];
-      reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
-    }
-    if (nodes_.first_token[last] > nodes_.first_token[i]) {
-      accepted_.push_back(static_cast<TokenId>(nodes_.first_token[i]));
-      accepted_.push_back(static_cast<TokenId>(nodes_.first_token[last]));
-    }
-    if (last > i + 1 || !has_children) {
-      i = last;
+    if (nodes_.end[i] == i + 1) {
+      Accept(nodes_.first_token[i], nodes_.first_token[i + 1]);
+      ++i;
       continue;
     }
+    if (AcceptRun(at, rule, i)) {
+      reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
+      i = nodes_.end[i];
+      continue;
+    }
+    Accept(nodes_.first_token[i], nodes_.first_token[i + 1]);
     if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
     if (s.bytes == 0) {
       i = nodes_.end[i];
       continue;
     }
-    stack_.resize(level);
-    stack_.push_back(at);
+    path[level] = at;
     ++i;
   }
-  stack_.resize(base);
+  --scans_;
 }
 
 void MaskWalker::AddAcceptedTo(std::span<uint64_t> mask) const {
-  for (size_t r = 0; r < accepted_.size(); r += 2) {
-    for (TokenId t = accepted_[r]; t < accepted_[r + 1]; ++t) {
-      const TokenId id = nodes_.tokens[t];
-      mask[id / 64] |= uint64_t{1} << (id % 64);
-    }
-  }
+  ForEachAccepted(
+      [mask](TokenId id) { mask[id / 64] |= uint64_t{1} << (id % 64); });
 }
 
-size_t MaskWalker::accepted_count() const {
+size_t MaskWalker::accepted_limit() const {
   size_t count = 0;
-  for (size_t r = 0; r < accepted_.size(); r += 2) {
-    count += accepted_[r + 1] - accepted_[r];
-  }
+  for (const Range& range : accepted_) count += range.last - range.first;
   return count;
 }
 
@@ -216,13 +241,8 @@ LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
   walker.Scan(state, reg, frame, 0);
   auto mask = std::make_shared<LocalMask>();
   mask->reach = walker.reach();
-  if (walker.accepted_count() <= kMaxSparse) {
-    const std::vector<TokenId>& ranges = walker.ranges();
-    for (size_t r = 0; r < ranges.size(); r += 2) {
-      mask->sparse.insert(mask->sparse.end(),
-                          tokens.nodes().tokens.begin() + ranges[r],
-                          tokens.nodes().tokens.begin() + ranges[r + 1]);
-    }
+  if (walker.accepted_limit() <= kMaxSparse) {
+    walker.ForEachAccepted([&](TokenId id) { mask->sparse.push_back(id); });
   } else {
     mask->dense.assign(tokens.mask_words(), 0);
     walker.AddAcceptedTo(mask->dense);
@@ -230,6 +250,23 @@ LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
   ListExits(tokens, walker.exits(), mask.get());
   rule.masks->Insert(key, mask);
   return mask;
+}
+
+void PrepareMasks(const CompiledGrammar& grammar, double budget_ms) {
+  const double end = ThreadMillis() + budget_ms;
+  for (uint32_t s = 0; s < grammar.states(); ++s) {
+    const CompiledGrammar::State& state = grammar.state(s);
+    const CompiledGrammar::Rule& rule = grammar.rule(grammar.RuleOf(s));
+    if (state.run == CompiledGrammar::kNoRow || rule.key_set) continue;
+    int bytes = 0;
+    for (uint32_t i = 0; i < state.bytes; ++i) {
+      const ByteEdge& edge = grammar.byte_edge(state.first_byte + i);
+      bytes += edge.hi - edge.lo + 1;
+    }
+    if (bytes < kBroadBytes) continue;
+    if (ThreadMillis() > end) return;
+    LocalMaskOf(grammar, s, 0);
+  }
 }
 
 }  // namespace carat

@@ -5,7 +5,9 @@
 #ifndef CARAT_GRAMMAR_MASK_WALKER_H_
 #define CARAT_GRAMMAR_MASK_WALKER_H_
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -28,9 +30,18 @@ class MaskWalker {
   // The rule of `frame`'s callee ended at `node`.
   void Return(uint32_t frame, uint32_t node);
 
-  const std::vector<TokenId>& ranges() const { return accepted_; }
+  // Calls `use` with every accepted token.
+  template <typename Use>
+  void ForEachAccepted(Use use) const {
+    for (const Range& range : accepted_) {
+      for (uint32_t t = range.first; t < range.last; ++t) {
+        if (nodes_.token_chars[t] <= range.max_chars) use(nodes_.tokens[t]);
+      }
+    }
+  }
   void AddAcceptedTo(std::span<uint64_t> mask) const;
-  size_t accepted_count() const;
+  // At most so many tokens are accepted.
+  size_t accepted_limit() const;
   // Nodes with children where the rule above kBottom ended.
   const std::vector<uint32_t>& exits() const { return exits_; }
   // Largest depth plus height on any accepted path.
@@ -40,6 +51,11 @@ class MaskWalker {
   struct At {
     uint32_t state;
     uint64_t reg;
+  };
+  // Of nodes_.tokens, without those of more characters.
+  struct Range {
+    uint32_t first, last;
+    uint32_t max_chars;
   };
   struct SpawnKey {
     uint32_t state, frame, node;
@@ -59,8 +75,8 @@ class MaskWalker {
   uint32_t Push(uint32_t ret, uint64_t reg, uint32_t parent);
   const GrammarFrame& FrameOf(uint32_t frame) const;
   uint32_t DepthOf(uint32_t frame) const;
-  bool RunCovers(uint32_t state, uint64_t reg, uint32_t rule,
-                 uint32_t node) const;
+  void Accept(uint32_t first, uint32_t last, uint32_t max_chars = 255);
+  bool AcceptRun(const At& at, uint32_t rule, uint32_t node);
 
   const CompiledGrammar& grammar_;
   const TokenTrie::Nodes& nodes_;
@@ -70,8 +86,11 @@ class MaskWalker {
   std::unordered_set<SpawnKey, SpawnHash> spawned_;
   size_t spawns_ = 0;
   size_t steps_ = 0;
-  std::vector<At> stack_;
-  std::vector<TokenId> accepted_;  // pairs: first and end in nodes_.tokens
+  // One stack of states along the trie path for each Scan inside a Scan.
+  using PathStack = std::array<At, TokenTrie::kMaxTokenBytes + 2>;
+  std::vector<std::unique_ptr<PathStack>> stacks_;
+  size_t scans_ = 0;
+  std::vector<Range> accepted_;
   std::vector<uint32_t> exits_;
   uint32_t reach_ = 0;
 };
@@ -79,6 +98,10 @@ class MaskWalker {
 // The mask of `state` in its rule, from the rule's cache or built now.
 LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
                          uint64_t reg);
+
+// Builds the masks that take long ahead of their use, for at most so many
+// milliseconds of processor time.
+void PrepareMasks(const CompiledGrammar& grammar, double budget_ms);
 
 }  // namespace carat
 

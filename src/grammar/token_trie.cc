@@ -1,7 +1,7 @@
 #include "grammar/token_trie.h"
 
 #include <algorithm>
-#include <numeric>
+#include <iterator>
 #include <string>
 
 #include "grammar/leaf_cache.h"
@@ -89,50 +89,64 @@ size_t CommonPrefix(std::string_view a, std::string_view b) {
   return i;
 }
 
-// Fills max_chars and classes, children before parents.
-void FillClasses(const std::vector<uint32_t>& parent, TokenTrie::Nodes* nodes) {
+// Fills max_chars and chars, children before parents.
+void FillChars(const std::vector<uint32_t>& parent, TokenTrie::Nodes* nodes) {
   const size_t count = nodes->byte.size();
+  const CharSet broken{0, CharSet::kBroken};
   std::vector<Utf8State> state(count, kBoundary);
   for (size_t i = 1; i < count; ++i) {
     state[i] = NextByte(state[parent[i]], nodes->byte[i]);
   }
-  nodes->classes.assign(count, 0);
+  nodes->char_depth.assign(count, 0);
+  for (size_t i = 1; i < count; ++i) {
+    const bool first = (nodes->byte[i] & 0xC0) != 0x80;
+    nodes->char_depth[i] =
+        static_cast<uint8_t>(nodes->char_depth[parent[i]] + (first ? 1 : 0));
+  }
+  nodes->token_chars.resize(nodes->tokens.size());
+  for (size_t i = 0; i < count; ++i) {
+    for (uint32_t t = nodes->first_token[i]; t < nodes->first_token[i + 1];
+         ++t) {
+      nodes->token_chars[t] = nodes->char_depth[i];
+    }
+  }
+  nodes->chars.assign(count, {});
   nodes->max_chars.assign(count, 0);
   for (size_t i = count; i-- > 1;) {
     const uint32_t up = parent[i];
-    const uint8_t byte = nodes->byte[i];
-    const int begun = (byte & 0xC0) != 0x80 ? 1 : 0;
+    const bool first = (nodes->byte[i] & 0xC0) != 0x80;
     nodes->max_chars[up] = std::max<uint8_t>(
-        nodes->max_chars[up],
-        static_cast<uint8_t>(std::min(255, nodes->max_chars[i] + begun)));
-    if (state[i] == kIllFormed) {
-      nodes->classes[up] |= TokenTrie::kBroken;
-    } else if (byte < 0x80) {
-      nodes->classes[up] |=
-          nodes->classes[i] | uint64_t{1} << TokenTrie::AsciiClass(byte);
-    } else {
-      nodes->classes[up] |= nodes->classes[i] | TokenTrie::kMultiByte;
-    }
+        nodes->max_chars[up], static_cast<uint8_t>(std::min(
+                                  255, nodes->max_chars[i] + (first ? 1 : 0))));
+    CharSet& above = nodes->chars[up];
+    above.Add(state[i] == kIllFormed ? broken : nodes->chars[i]);
+    if (first) above.Add(CharSet::Of(nodes->byte[i]));
   }
   for (size_t i = 0; i < count; ++i) {
-    if (state[i] != kBoundary) nodes->classes[i] |= TokenTrie::kBroken;
+    if (state[i] != kBoundary) nodes->chars[i].Add(broken);
   }
 }
 
 }  // namespace
 
-int TokenTrie::AsciiClass(uint8_t ascii) {
-  static constexpr std::string_view kSingles =
-      "\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~0";
-  constexpr int kRanges = static_cast<int>(kSingles.size());
-  const size_t single = kSingles.find(static_cast<char>(ascii));
-  if (single != std::string_view::npos) return static_cast<int>(single);
-  if (ascii >= '1' && ascii <= '9') return kRanges;
-  if (ascii >= 'a' && ascii <= 'f') return kRanges + 1;
-  if (ascii >= 'g' && ascii <= 'z') return kRanges + 2;
-  if (ascii >= 'A' && ascii <= 'F') return kRanges + 3;
-  if (ascii >= 'G' && ascii <= 'Z') return kRanges + 4;
-  return kRanges + 5;  // the other control characters
+CharSet CharSet::Of(uint8_t first) {
+  // Where each group of first bytes begins; they take bits 35 and on.
+  static constexpr uint8_t kGroups[] = {
+      0xC2, 0xC3, 0xC4, 0xD0, 0xD4, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4,
+      0xE5, 0xE6, 0xE7, 0xEA, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF4};
+  if (first >= 0x20 && first < 0x60) return {uint64_t{1} << (first - 0x20), 0};
+  if (first >= 0x60 && first < 0x80) return {0, uint64_t{1} << (first - 0x60)};
+  if (first < 0x20) {
+    const int bit = first == '\t' ? 32 : first == '\n' ? 33 : 34;
+    return {0, uint64_t{1} << bit};
+  }
+  if (first < 0xC2 || first > 0xF4) return {0, kBroken};
+  int group = 0;
+  while (group + 1 < static_cast<int>(std::size(kGroups)) &&
+         kGroups[group + 1] <= first) {
+    ++group;
+  }
+  return {0, uint64_t{1} << (35 + group)};
 }
 
 TokenTrie::Nodes TokenTrie::BuildNodes(std::vector<Entry> entries) {
@@ -168,7 +182,7 @@ TokenTrie::Nodes TokenTrie::BuildNodes(std::vector<Entry> entries) {
     nodes.end[node] = static_cast<uint32_t>(nodes.byte.size());
   }
   nodes.first_token.push_back(static_cast<uint32_t>(nodes.tokens.size()));
-  FillClasses(parent, &nodes);
+  FillChars(parent, &nodes);
   return nodes;
 }
 

@@ -6,6 +6,7 @@
 #define CARAT_GRAMMAR_TOKEN_TRIE_H_
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,36 @@
 namespace carat {
 
 class LeafCache;
+
+// A coarse set of characters: each printable ASCII character for itself, the
+// rarer control characters together, the others by their first UTF-8 byte.
+struct CharSet {
+  // In `high`: something that is no run of whole characters.
+  static constexpr uint64_t kBroken = uint64_t{1} << 63;
+
+  uint64_t low = 0;   // 0x20 .. 0x5F
+  uint64_t high = 0;  // 0x60 .. 0x7F, controls, groups of first bytes
+
+  // The set of the character `first` begins; first bytes only.
+  static CharSet Of(uint8_t first);
+  void Add(const CharSet& other) {
+    low |= other.low;
+    high |= other.high;
+  }
+  void Keep(const CharSet& other) {
+    low &= other.low;
+    high &= other.high;
+  }
+  void Remove(const CharSet& other) {
+    low &= ~other.low;
+    high &= ~other.high;
+  }
+  bool Within(const CharSet& other) const {
+    return ((low & ~other.low) | (high & ~other.high)) == 0;
+  }
+  bool empty() const { return (low | high) == 0; }
+  int size() const { return std::popcount(low) + std::popcount(high); }
+};
 
 class TokenTrie {
  public:
@@ -34,10 +65,12 @@ class TokenTrie {
     std::vector<uint8_t> byte;
     std::vector<uint8_t> depth;      // root 0; longer tokens are left out
     std::vector<uint8_t> max_chars;  // characters begun below the node, at most
+    std::vector<uint8_t> char_depth;  // characters begun up to the node
     std::vector<uint32_t> end;
     std::vector<uint32_t> first_token;  // [nodes + 1]
-    std::vector<uint64_t> classes;      // character classes below the node
+    std::vector<CharSet> chars;         // characters below the node
     std::vector<TokenId> tokens;        // in byte order of their text
+    std::vector<uint8_t> token_chars;   // characters begun in each of them
   };
   struct Entry {
     std::string_view text;
@@ -46,13 +79,7 @@ class TokenTrie {
   // A trie of these texts, none longer than kMaxTokenBytes.
   static Nodes BuildNodes(std::vector<Entry> entries);
 
-  // Class bits in Nodes::classes. The ASCII characters fall into the classes
-  // AsciiClass() gives.
-  static constexpr uint64_t kMultiByte = uint64_t{1} << 62;
-  // Below the node is something that is no run of whole characters.
-  static constexpr uint64_t kBroken = uint64_t{1} << 63;
   static constexpr int kMaxTokenBytes = 254;
-  static int AsciiClass(uint8_t ascii);
 
   const Nodes& nodes() const { return nodes_; }
   int size() const { return size_; }
