@@ -6,9 +6,9 @@ namespace carat {
 
 void RowTable::Read(int64_t row, int64_t first, int64_t count,
                     float* out) const {
-  const uint8_t* at = data_ + row * DTypeBytes(type_, cols_) +
-                      DTypeBytes(type_, first);
-  Dequantize(type_, at, count, out);
+  const uint8_t* at = view_.data + row * DTypeBytes(view_.type, cols()) +
+                      DTypeBytes(view_.type, first);
+  Dequantize(view_.type, at, count, out);
 }
 
 }  // namespace carat

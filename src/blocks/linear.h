@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "formats/model_file.h"
 #include "kernels/matmul.h"
 
 namespace carat {
@@ -38,21 +39,23 @@ class Linear {
 class RowTable {
  public:
   RowTable() = default;
-  RowTable(DType type, int64_t rows, int64_t cols, const uint8_t* data)
-      : type_(type), rows_(rows), cols_(cols), data_(data) {}
+  // `file` and the view's bytes outlive the table.
+  RowTable(const ModelFile* file, TensorView view)
+      : file_(file), view_(std::move(view)) {}
 
-  int64_t rows() const { return rows_; }
-  int64_t cols() const { return cols_; }
-  DType type() const { return type_; }
+  int64_t rows() const { return view_.rows(); }
+  int64_t cols() const { return view_.cols(); }
+  DType type() const { return view_.type; }
   // out: elements [first, first + count) of a row, both multiples of the
   // type's block. Precondition: 0 <= row < rows().
   void Read(int64_t row, int64_t first, int64_t count, float* out) const;
-  void Read(int64_t row, float* out) const { Read(row, 0, cols_, out); }
+  void Read(int64_t row, float* out) const { Read(row, 0, cols(), out); }
+  // Lets go of the pages that reads have made resident.
+  void Release() const { file_->Release(view_); }
 
  private:
-  DType type_ = DType::kF32;
-  int64_t rows_ = 0, cols_ = 0;
-  const uint8_t* data_ = nullptr;  // [rows, cols], in the mapped file
+  const ModelFile* file_ = nullptr;
+  TensorView view_;  // [rows, cols], in the mapped file
 };
 
 }  // namespace carat

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tensor/dequantize.h"
@@ -77,8 +78,21 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
     shape.cols = cols;
     return Linear(std::move(shape));
   }
-  Result<PackedMatrix> packed =
-      PackMatrix(view.type, rows, cols, data, *pool_);
+  // Source pages go as soon as they are packed, so that a large matrix is never
+  // in memory twice.
+  Result<PackedMatrix> packed = PackMatrix(
+      view.type, rows, cols, data, *pool_,
+      [&](const uint8_t* at, size_t size) {
+        TensorView piece = view;
+        piece.data = at;
+        piece.bytes = size;
+        file_.Release(piece);
+        packed_source_bytes_ += size;
+        if (progress_ && file_.file_bytes() > 0) {
+          progress_(std::min(1.0, static_cast<double>(packed_source_bytes_) /
+                                      file_.file_bytes()));
+        }
+      });
   if (!packed.ok()) {
     return packed.status().WithContext(
         fmt::format("{}: tensor '{}'", file_.path(), view.name));
@@ -86,20 +100,10 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
   return Linear(std::move(packed).value());
 }
 
-void WeightLoader::Done(const TensorView& view) {
-  seen_bytes_ += view.bytes;
-  if (mode_ == Mode::kPlan) return;
-  file_.Release(view);
-  if (progress_ && file_.file_bytes() > 0) {
-    progress_(static_cast<double>(seen_bytes_) / file_.file_bytes());
-  }
-}
-
 Result<Linear> WeightLoader::Matrix(const std::string& name, int64_t out,
                                     int64_t in) {
   CARAT_ASSIGN_OR_RETURN(const TensorView* view, Checked(name, {out, in}));
   CARAT_ASSIGN_OR_RETURN(Linear linear, Pack(*view, out, in, view->data));
-  Done(*view);
   return linear;
 }
 
@@ -116,7 +120,6 @@ Result<std::vector<Linear>> WeightLoader::Stack(const std::string& name,
     CARAT_ASSIGN_OR_RETURN(Linear linear, Pack(*view, out, in, data));
     stack.push_back(std::move(linear));
   }
-  if (first + out == total_out) Done(*view);
   return stack;
 }
 
@@ -130,7 +133,6 @@ Result<std::vector<float>> WeightLoader::Vector(const std::string& name,
   }
   std::vector<float> out(n);
   Dequantize(view->type, view->data, n, out.data());
-  seen_bytes_ += view->bytes;
   packed_bytes_ += n * sizeof(float);
   return out;
 }
@@ -158,7 +160,7 @@ Result<RowTable> WeightLoader::Table(const std::string& name, int64_t rows,
                                  DTypeName(view->type)));
   }
   if (mode_ == Mode::kLoad) file_.RandomAccess(*view);
-  return RowTable(view->type, view->shape[0], cols, view->data);
+  return RowTable(&file_, *view);
 }
 
 }  // namespace carat

@@ -57,7 +57,6 @@ class WeightLoader {
                                     const std::vector<int64_t>& shape);
   Result<Linear> Pack(const TensorView& view, int64_t rows, int64_t cols,
                       const uint8_t* data);
-  void Done(const TensorView& view);
 
   const ModelFile& file_;
   Mode mode_;
@@ -66,7 +65,7 @@ class WeightLoader {
   float norm_offset_;
   Progress progress_;
   uint64_t packed_bytes_ = 0;
-  uint64_t seen_bytes_ = 0;
+  uint64_t packed_source_bytes_ = 0;
   std::map<DType, bool> widened_;
   std::vector<std::string> notes_;
 };

@@ -53,12 +53,16 @@ float EmbeddingScale(int64_t hidden, DType stored) {
   return stored == DType::kF32 ? exact : RoundToBf16(exact);
 }
 
-void EmbedTokens(const RowTable& table, float scale,
-                 const std::vector<BatchRow>& rows, Activations& h,
-                 ThreadPool& pool) {
+void EmbedTokens(const RowTable& table, const Linear& head, bool tied,
+                 float scale, const std::vector<BatchRow>& rows,
+                 Activations& h, ThreadPool& pool) {
   h.Resize(static_cast<int64_t>(rows.size()), table.cols());
   ForRows(h.rows(), pool, [&](int64_t r) {
-    table.Read(rows[r].token, h.row(r));
+    if (tied) {
+      UnpackRow(head.weight(), rows[r].token, h.row(r));
+    } else {
+      table.Read(rows[r].token, h.row(r));
+    }
     Vector().scale(scale, h.cols(), h.row(r));
   });
 }

@@ -34,10 +34,12 @@ void KeepOutputRows(const RopeFrequencies& sliding,
 // rounds it to the weights' type; f32 checkpoints keep the f32 value.
 float EmbeddingScale(int64_t hidden, DType stored);
 
-// h [rows, hidden] = scaled embedding of every row's token.
-void EmbedTokens(const RowTable& table, float scale,
-                 const std::vector<BatchRow>& rows, Activations& h,
-                 ThreadPool& pool);
+// h [rows, hidden] = scaled embedding of every row's token. When the output
+// head is the same matrix (`tied`), rows come from it and the file's own copy
+// is not touched.
+void EmbedTokens(const RowTable& table, const Linear& head, bool tied,
+                 float scale, const std::vector<BatchRow>& rows,
+                 Activations& h, ThreadPool& pool);
 
 // The four matrices and norms of an attention layer.
 Status LoadAttention(WeightLoader& loader, const DecoderConfig& config,

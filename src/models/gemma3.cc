@@ -47,7 +47,8 @@ class Gemma3 : public Model {
     *result = {};
     CARAT_RETURN_IF_ERROR(BeginRows(batch, embedding_.rows(), rope_sliding_,
                                     rope_global_, ws.active, pool));
-    EmbedTokens(embedding_, embedding_scale_, ws.active.rows, ws.h, pool);
+    EmbedTokens(embedding_, head_, tied_, embedding_scale_, ws.active.rows,
+                ws.h, pool);
     Show(ws.observer, "embedding", ws.h);
 
     for (int i = 0; i < static_cast<int>(layers_.size()); ++i) {
@@ -146,8 +147,8 @@ class Gemma3 : public Model {
     CARAT_ASSIGN_OR_RETURN(final_norm_.weight,
                            loader.Norm("output_norm.weight", hidden));
     // Tied to the embedding unless the file has a head of its own.
-    const char* head = loader.Has("output.weight") ? "output.weight"
-                                                   : "token_embd.weight";
+    tied_ = !loader.Has("output.weight");
+    const char* head = tied_ ? "token_embd.weight" : "output.weight";
     CARAT_ASSIGN_OR_RETURN(head_,
                            loader.Matrix(head, embedding_.rows(), hidden));
     return OkStatus();
@@ -158,6 +159,7 @@ class Gemma3 : public Model {
   RopeFrequencies rope_sliding_, rope_global_;
   std::vector<Layer> layers_;
   RmsNorm final_norm_;
+  bool tied_ = true;  // the head is the embedding
   Linear head_;                 // [vocab, hidden]
 };
 

@@ -76,7 +76,8 @@ class Gemma4 : public Model {
     *result = {};
     CARAT_RETURN_IF_ERROR(BeginRows(batch, embedding_.rows(), rope_sliding_,
                                     rope_global_, ws.active, pool));
-    EmbedTokens(embedding_, embedding_scale_, ws.active.rows, ws.h, pool);
+    EmbedTokens(embedding_, head_, tied_, embedding_scale_, ws.active.rows,
+                ws.h, pool);
     Show(ws.observer, "embedding", ws.h);
     if (config_.per_layer_width > 0) PerLayerInputs(ws, pool);
 
@@ -124,6 +125,8 @@ class Gemma4 : public Model {
         Vector().add_then_scale(&token[i * width], half, width, c);
       }
     });
+    // Keep the table on disk: faults map the neighbours of every row too.
+    per_layer_table_.Release();
     Show(ws.observer, "per_layer_input", ws.per_layer);
   }
 
@@ -250,6 +253,7 @@ class Gemma4 : public Model {
   RopeFrequencies rope_sliding_, rope_global_;
   std::vector<Layer> layers_;
   RmsNorm final_norm_;
+  bool tied_ = true;  // the head is the embedding
   Linear head_;                  // [vocab, hidden]
 };
 
@@ -274,8 +278,8 @@ Status Gemma4::Load(WeightLoader& loader) {
   }
   CARAT_RETURN_IF_ERROR(
       LoadNorm(loader, "output_norm.weight", c.hidden, final_norm_));
-  const char* head =
-      loader.Has("output.weight") ? "output.weight" : "token_embd.weight";
+  tied_ = !loader.Has("output.weight");
+  const char* head = tied_ ? "token_embd.weight" : "output.weight";
   CARAT_ASSIGN_OR_RETURN(head_,
                          loader.Matrix(head, embedding_.rows(), c.hidden));
   return OkStatus();

@@ -13,8 +13,10 @@ constexpr size_t kHugePage = size_t{2} << 20;
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   if (bytes >= kHugePage) {
-    // Over-map by one huge page, keep the aligned middle.
-    const size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    // Over-map by one huge page, keep the aligned middle. The tail that does
+    // not fill a huge page stays in small ones, so that nothing is wasted.
+    constexpr size_t kPage = 4096;
+    const size_t size = (bytes + kPage - 1) / kPage * kPage;
     void* map = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) {
@@ -30,7 +32,7 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
     }
     data_ = reinterpret_cast<uint8_t*>(aligned);
     mapped_ = size;
-    madvise(data_, size, MADV_HUGEPAGE);
+    madvise(data_, size / kHugePage * kHugePage, MADV_HUGEPAGE);
     return;
   }
   const size_t rounded = (bytes + 63) / 64 * 64;
