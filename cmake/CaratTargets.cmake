@@ -52,6 +52,15 @@ function(carat_program name folder)
   if(EXISTS ${main})
     add_executable(${name} ${main})
     target_link_libraries(${name} PRIVATE ${CARAT_ROOMS})
+    if(CARAT_TESTS)
+      # tests/FOLDER/test_*.py run the program as a person does.
+      add_test(NAME ${folder}_commands
+               COMMAND python3 -m unittest discover
+                       -s ${CMAKE_SOURCE_DIR}/tests/${folder})
+      set_tests_properties(
+        ${folder}_commands PROPERTIES ENVIRONMENT
+                                      "CARAT_BIN=$<TARGET_FILE:${name}>")
+    endif()
   endif()
   file(GLOB integration CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
   if(CARAT_TESTS AND integration)

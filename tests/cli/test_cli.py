@@ -193,10 +193,10 @@ class RunTest(CaratTestCase):
         self.assertNotIn(b"error", errors)
 
     @unittest.skipUnless(REAL, "needs CARAT_TEST_MODEL")
-    def test_real_model_knows_the_capital_of_france(self):
-        text = self.good("run", REAL, "--raw", "The capital of France is",
+    def test_real_model_goes_on_sensibly(self):
+        text = self.good("run", REAL, "--raw", "One, two, three, four,",
                          "--temp", "0", "--max-tokens", "5")
-        self.assertIn("Paris", text)
+        self.assertIn("five, six", text)
 
 
 class ChatTest(CaratTestCase):
