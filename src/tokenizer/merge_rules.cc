@@ -58,16 +58,15 @@ Status RankMerges::Add(std::string_view left, std::string_view right) {
   const TokenId left_id = vocabulary_->Find(left);
   const TokenId right_id = vocabulary_->Find(right);
   const TokenId result = vocabulary_->Find(joined_);
-  if (left_id < 0 || right_id < 0 || result < 0) {
+  if (result < 0) {
     return Malformed(
         fmt::format("Merge {} of the tokenizer joins {} and {}, but {} is no "
                     "piece of its vocabulary.",
                     rank, QuoteForMessage(left), QuoteForMessage(right),
-                    QuoteForMessage(left_id < 0    ? left
-                                    : right_id < 0 ? right
-                                                   : joined_)));
+                    QuoteForMessage(joined_)));
   }
   results_.push_back(result);
+  if (left_id < 0 || right_id < 0) return OkStatus();
   if (!vocabulary_->MayMergeInto(result) ||
       !vocabulary_->MayMergeInto(left_id) ||
       !vocabulary_->MayMergeInto(right_id)) {

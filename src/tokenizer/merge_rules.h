@@ -60,9 +60,9 @@ class RankMerges {
   explicit RankMerges(const Vocabulary* vocabulary) : vocabulary_(vocabulary) {}
   // Room for `count` merges; call once, before Add.
   Status Reserve(size_t count);
-  // Appends the merge of the next rank; halves in inner text. A half or a
-  // result that is no piece is an error. Merges that would put a marker into
-  // text are left out.
+  // Appends the merge of the next rank; halves in inner text. A result that is
+  // no piece is an error. Merges that would put a marker into text are left out,
+  // and so are those with a half that is no piece: they can never apply.
   Status Add(std::string_view left, std::string_view right);
 
   Merge Find(const SymbolPair& pair) const {
