@@ -86,6 +86,24 @@ function(carat_test_tools)
   add_custom_target(test_tools DEPENDS ${names})
 endfunction()
 
+# The kernels' self-test with AVX-512 emulated on AVX2 by libsimde-dev, for
+# machines without AVX-512. Built on demand: ninja kernels_emulated.
+function(carat_emulated_selftest)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base/*.cc
+       ${CMAKE_SOURCE_DIR}/src/tensor/*.cc ${CMAKE_SOURCE_DIR}/src/kernels/*.cc)
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  add_executable(kernels_emulated EXCLUDE_FROM_ALL
+                 ${CMAKE_SOURCE_DIR}/tests/cross/kernels_selftest.cc ${sources})
+  target_link_libraries(
+    kernels_emulated PRIVATE carat_flags fmt::fmt Threads::Threads
+                             OpenSSL::Crypto nlohmann_json::nlohmann_json)
+  target_include_directories(kernels_emulated
+                             PRIVATE ${CMAKE_SOURCE_DIR}/tests/cross)
+  target_compile_definitions(kernels_emulated PRIVATE CARAT_SIMDE)
+  target_compile_options(kernels_emulated PRIVATE -O1 -march=haswell
+                                                  -Wno-error)
+endfunction()
+
 # tests/fuzz/NAME_fuzz.cc, each with LLVMFuzzerTestOneInput. Without libFuzzer
 # they get a main that runs the files named on its command line.
 function(carat_fuzzers)

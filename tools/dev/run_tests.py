@@ -28,9 +28,9 @@ JOBS = max(1, len(os.sched_getaffinity(0)))
 # instruction sets differ.
 CROSS_TESTS = ["base_test", "tensor_test", "kernels_test"]
 
-STAGES = ["packages", "build", "lint", "model", "tests", "tools", "fuzz",
+STAGES = ["packages", "build", "lint", "model", "tests", "python", "fuzz",
           "cross"]
-FAST = ["packages", "build", "lint", "tests", "tools"]
+FAST = ["packages", "build", "lint", "tests", "python"]
 
 
 @dataclasses.dataclass
@@ -187,7 +187,7 @@ def tests(_):
     return ctest("release", JOBS)
 
 
-# Tests of the Python and shell tools.
+# Tests written in Python: of the tools, and of the program from outside.
 
 
 def count_unittest(text, code):
@@ -204,19 +204,21 @@ def count_unittest(text, code):
     return Count(max(0, int(ran[1]) - failed - skipped), failed, skipped)
 
 
-def tools(_):
-    folders = sorted({p.parent for p in (TOP / "tools").rglob("test_*.py")})
+def python(_):
+    folders = sorted({path.parent for top in ("tests", "tools")
+                      for path in (TOP / top).rglob("test_*.py")})
+    environment = dict(os.environ, CARAT_BIN=str(BUILD / "release" / "carat"))
     total = Count()
     for folder in folders:
         log = subprocess.run(
             [sys.executable, "-m", "unittest", "discover", "-s", folder, "-p",
              "test_*.py"], cwd=TOP, check=False, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            stderr=subprocess.STDOUT, env=environment)
         count = count_unittest(log.stdout, log.returncode)
         if count.failed:
             print(log.stdout, end="")
-        print(f"{folder.relative_to(TOP)}: {count}")
+        print(f"{folder.relative_to(TOP)}: {count}", flush=True)
         total += count
     return total
 
@@ -234,10 +236,10 @@ def fuzz_one(name, seconds):
     command = [folder / name, f"-max_total_time={seconds}", "-timeout=20",
                "-rss_limit_mb=2560", "-print_final_stats=1",
                f"-artifact_prefix={artifacts}/{name}-", corpus]
-    seeds = TOP / "tests" / "fuzz" / "corpus" / name
+    seeds = TOP / "tests/fuzz/corpus" / name.removesuffix("_fuzz")
     if seeds.is_dir():
         command.append(seeds)
-    words = TOP / "tests" / "fuzz" / f"{name}.dict"
+    words = TOP / "tests/fuzz" / f"{name.removesuffix('_fuzz')}.dict"
     if words.exists():
         command.append(f"-dict={words}")
     symbolizer = shutil.which("llvm-symbolizer-19")
@@ -281,15 +283,28 @@ def fuzz(options):
     return total
 
 
-# 64-bit Arm.
+# Instruction sets that this machine lacks.
 
 
 def cross(_):
+    """64-bit Arm under qemu; AVX-512 through an emulating header."""
     must([DEV / "sysroot.sh"], "the Arm libraries could not be fetched")
     configure("cross-aarch64")
     must(["ninja", "-C", BUILD / "cross-aarch64", *CROSS_TESTS],
          "the Arm build")
-    return ctest("cross-aarch64", JOBS, "-R", f"^({'|'.join(CROSS_TESTS)})$")
+    total = ctest("cross-aarch64", JOBS, "-R", f"^({'|'.join(CROSS_TESTS)})$")
+    return total + emulated()
+
+
+def emulated():
+    if "avx2" not in pathlib.Path("/proc/cpuinfo").read_text():
+        print("NOTICE: this CPU has no AVX2, on which AVX-512 is emulated")
+        return SKIPPED
+    configure("release")
+    must(["ninja", "-C", BUILD / "release", "kernels_emulated"],
+         "the build with emulated AVX-512")
+    code = run([BUILD / "release" / "kernels_emulated"])
+    return PASSED if code == 0 else FAILED
 
 
 def summary(times, total):
