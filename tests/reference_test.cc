@@ -204,9 +204,9 @@ TEST_P(ReferenceTest, TheOtherSpellingOfTheConfigGivesTheSameLogits) {
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
     if (name == "config.json") continue;
-    fs::create_symlink(fs::canonical(entry.path()),
-                       to / (name == "config.variant.json" ? "config.json"
-                                                           : name));
+    fs::create_symlink(
+        fs::canonical(entry.path()),
+        to / (name == "config.variant.json" ? "config.json" : name));
   }
   const Prompt prompt = Expected(GetParam()).back();
   auto one = Load(from), other = Load(to);

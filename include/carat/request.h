@@ -53,23 +53,38 @@ struct TokenProbability {
   std::vector<std::pair<int32_t, float>> top;  // most likely first
 };
 
-struct TextDelta { std::string text; };
-struct ThoughtDelta { std::string text; };
-struct ToolCallStart { int index = 0; std::string id, name; };
-struct ToolCallDelta { int index = 0; std::string arguments; };
-struct ToolCallDone { int index = 0; ToolCall call; };
+struct TextDelta {
+  std::string text;
+};
+struct ThoughtDelta {
+  std::string text;
+};
+struct ToolCallStart {
+  int index = 0;
+  std::string id, name;
+};
+struct ToolCallDelta {
+  int index = 0;
+  std::string arguments;
+};
+struct ToolCallDone {
+  int index = 0;
+  ToolCall call;
+};
 
 // Right after the prompt has been read.
-struct PromptDone { int64_t prompt_tokens = 0, cached_tokens = 0; };
+struct PromptDone {
+  int64_t prompt_tokens = 0, cached_tokens = 0;
+};
 
 enum class FinishReason : uint8_t {
-  kStop,        // the model ended its turn
+  kStop,  // the model ended its turn
   kStopString,
-  kToolCalls,   // the model waits for results
+  kToolCalls,  // the model waits for results
   kMaxTokens,
   kContextFull,
   kCancelled,
-  kRepetition,  // it repeats itself without end
+  kRepetition,     // it repeats itself without end
   kMalformedCall,  // it tried to call a tool and wrote no readable call
   kError,
 };
@@ -97,7 +112,7 @@ struct Done {
   std::string error;        // kError, kMalformedCall: a full sentence
   Usage usage;
   Timings timings;
-  uint64_t seed = 0;        // the one that was used
+  uint64_t seed = 0;  // the one that was used
 };
 
 // Every stream ends with exactly one Done.

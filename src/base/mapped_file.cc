@@ -48,9 +48,8 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
   file->path_ = path;
   file->size_ = static_cast<size_t>(info.st_size);
   if (file->size_ > 0) {
-    void* map =
-        mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd,
-             0);
+    void* map = mmap(nullptr, file->size_, PROT_READ,
+                     MAP_PRIVATE | MAP_NORESERVE, fd, 0);
     if (map == MAP_FAILED) {
       const std::string text =
           fmt::format("cannot map {}: {}", path, std::strerror(errno));

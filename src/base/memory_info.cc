@@ -46,8 +46,7 @@ MemoryInfo ReadMemoryInfo() {
   if (limit > 0 && limit < info.total) {
     const uint64_t used = ReadNumber("/sys/fs/cgroup/memory.current");
     info.total = limit;
-    info.available =
-        std::min(info.available, limit > used ? limit - used : 0);
+    info.available = std::min(info.available, limit > used ? limit - used : 0);
   }
   info.resident = ReadKilobytes("/proc/self/status", "VmRSS");
   info.peak = ReadKilobytes("/proc/self/status", "VmHWM");

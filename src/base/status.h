@@ -100,10 +100,10 @@ class [[nodiscard]] Result {
 #define CARAT_CONCAT_INNER(a, b) a##b
 #define CARAT_CONCAT(a, b) CARAT_CONCAT_INNER(a, b)
 
-#define CARAT_RETURN_IF_ERROR(expr)                    \
-  do {                                                 \
-    ::carat::Status carat_status = (expr);             \
-    if (!carat_status.ok()) return carat_status;       \
+#define CARAT_RETURN_IF_ERROR(expr)              \
+  do {                                           \
+    ::carat::Status carat_status = (expr);       \
+    if (!carat_status.ok()) return carat_status; \
   } while (false)
 
 // CARAT_ASSIGN_OR_RETURN(auto x, F()): x = *F(), or return F()'s error.

@@ -47,7 +47,7 @@ struct ThreadPool::State {
   std::atomic<uint64_t> ticket{0};
   std::atomic<size_t> finished{0};  // tasks of the loop that have returned
   std::atomic<bool> stop{false};
-  RawTask run = nullptr;            // written before the ticket is
+  RawTask run = nullptr;  // written before the ticket is
   void* context = nullptr;
 
   std::mutex mutex;

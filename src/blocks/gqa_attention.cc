@@ -8,8 +8,7 @@
 namespace carat {
 namespace {
 
-void Show(const AttentionBatch& batch, const char* what,
-          const Activations& x) {
+void Show(const AttentionBatch& batch, const char* what, const Activations& x) {
   if (batch.observer == nullptr) return;
   batch.observer->Observe(fmt::format("layer.{}.{}", batch.layer, what),
                           x.row(0), x.rows(), x.cols(), x.stride());
@@ -17,8 +16,7 @@ void Show(const AttentionBatch& batch, const char* what,
 
 }  // namespace
 
-void GqaAttention::WriteCache(const Activations& x,
-                              const AttentionBatch& batch,
+void GqaAttention::WriteCache(const Activations& x, const AttentionBatch& batch,
                               AttentionWorkspace& ws, ThreadPool& pool) const {
   const int64_t dim = shape.head_dim;
   ws.k.Resize(x.rows(), k.out());

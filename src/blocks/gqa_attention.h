@@ -18,8 +18,8 @@ namespace carat {
 
 // Reusable memory of an attention layer.
 struct AttentionWorkspace {
-  Activations q, k, v;   // projections, [rows, heads * head_dim]
-  Activations context;   // weighted values, [rows, heads * head_dim]
+  Activations q, k, v;  // projections, [rows, heads * head_dim]
+  Activations context;  // weighted values, [rows, heads * head_dim]
   std::vector<AttentionRow> rows;
   AttentionScratch scratch;
 };
@@ -46,12 +46,12 @@ class GqaAttention {
     float softcap = 0.0f;
   };
   Shape shape;
-  Linear q;  // [heads * head_dim, hidden]
-  Linear k;  // [kv_heads * head_dim, hidden], empty: reader
-  Linear v;  // the same, empty with k present: V = K
-  Linear o;  // [hidden, heads * head_dim]
-  RmsNorm q_norm;  // [head_dim]
-  RmsNorm k_norm;  // [head_dim]
+  Linear q;                  // [heads * head_dim, hidden]
+  Linear k;                  // [kv_heads * head_dim, hidden], empty: reader
+  Linear v;                  // the same, empty with k present: V = K
+  Linear o;                  // [hidden, heads * head_dim]
+  RmsNorm q_norm;            // [head_dim]
+  RmsNorm k_norm;            // [head_dim]
   bool norm_values = false;  // values pass an RMSNorm without weight
 
   bool owns_cache() const { return !k.empty(); }

@@ -34,14 +34,13 @@ void MoeMlp::Route(const Activations& h, MoeWorkspace& ws,
     for (int i = 0; i < experts_used; ++i) sum += p[order[i]];
     for (int i = 0; i < experts_used; ++i) {
       const int32_t e = order[i];
-      ws.choices.push_back({static_cast<int32_t>(r), e,
-                            p[e] / sum * expert_scale[e]});
+      ws.choices.push_back(
+          {static_cast<int32_t>(r), e, p[e] / sum * expert_scale[e]});
     }
   }
-  std::stable_sort(ws.choices.begin(), ws.choices.end(),
-                   [](const auto& a, const auto& b) {
-                     return a.expert < b.expert;
-                   });
+  std::stable_sort(
+      ws.choices.begin(), ws.choices.end(),
+      [](const auto& a, const auto& b) { return a.expert < b.expert; });
 }
 
 void MoeMlp::Forward(const Activations& z, MoeWorkspace& ws, Activations& y,

@@ -13,16 +13,16 @@ namespace carat {
 
 // Reusable memory of a mixture layer.
 struct MoeWorkspace {
-  Activations router_in;          // [rows, hidden]
-  Activations probabilities;      // [rows, experts]
+  Activations router_in;      // [rows, hidden]
+  Activations probabilities;  // [rows, experts]
   struct Choice {
     int32_t row;
     int32_t expert;
     float weight;
   };
-  std::vector<Choice> choices;    // sorted by expert, then row
-  std::vector<int32_t> index;     // rows of one expert
-  Activations inner, part;        // [rows of one expert, ...]
+  std::vector<Choice> choices;  // sorted by expert, then row
+  std::vector<int32_t> index;   // rows of one expert
+  Activations inner, part;      // [rows of one expert, ...]
 };
 
 struct MoeMlp {

@@ -13,8 +13,8 @@ class Observer {
   virtual ~Observer() = default;
   // data: [rows, cols], `stride` floats between rows; valid during the call.
   // Names: "embedding", "layer.3.attention_out", "final_norm" ...
-  virtual void Observe(const std::string& name, const float* data,
-                       int64_t rows, int64_t cols, int64_t stride) = 0;
+  virtual void Observe(const std::string& name, const float* data, int64_t rows,
+                       int64_t cols, int64_t stride) = 0;
 };
 
 }  // namespace carat

@@ -56,10 +56,10 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
   }
   const PackedLayout layout = LayoutFor(view.type);
   if (layout == PackedLayout::kNone) {
-    return Unsupported(fmt::format("{}: tensor '{}' has type {}, which holds "
-                                   "no weights carat can multiply with",
-                                   file_.path(), view.name,
-                                   DTypeName(view.type)));
+    return Unsupported(
+        fmt::format("{}: tensor '{}' has type {}, which holds "
+                    "no weights carat can multiply with",
+                    file_.path(), view.name, DTypeName(view.type)));
   }
   const size_t bytes = PackedBytes(view.type, rows, cols);
   packed_bytes_ += bytes;
@@ -81,8 +81,7 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
   // Source pages go as soon as they are packed, so that a large matrix is never
   // in memory twice.
   Result<PackedMatrix> packed = PackMatrix(
-      view.type, rows, cols, data, *pool_,
-      [&](const uint8_t* at, size_t size) {
+      view.type, rows, cols, data, *pool_, [&](const uint8_t* at, size_t size) {
         TensorView piece = view;
         piece.data = at;
         piece.bytes = size;

@@ -7,12 +7,20 @@
 
 namespace carat {
 
-namespace scalar { const AttentionOps& AttentionTable(); }
+namespace scalar {
+const AttentionOps& AttentionTable();
+}
 #if defined(__x86_64__)
-namespace avx2 { const AttentionOps& AttentionTable(); }
-namespace avx512 { const AttentionOps& AttentionTable(); }
+namespace avx2 {
+const AttentionOps& AttentionTable();
+}
+namespace avx512 {
+const AttentionOps& AttentionTable();
+}
 #elif defined(__aarch64__)
-namespace neon { const AttentionOps& AttentionTable(); }
+namespace neon {
+const AttentionOps& AttentionTable();
+}
 #endif
 
 namespace {
@@ -21,13 +29,17 @@ const AttentionOps& OpsFor(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2:
-    case Isa::kAvxVnni: return avx2::AttentionTable();
-    case Isa::kAvx512: return avx512::AttentionTable();
+    case Isa::kAvxVnni:
+      return avx2::AttentionTable();
+    case Isa::kAvx512:
+      return avx512::AttentionTable();
 #elif defined(__aarch64__)
     case Isa::kNeon:
-    case Isa::kI8mm: return neon::AttentionTable();
+    case Isa::kI8mm:
+      return neon::AttentionTable();
 #endif
-    default: return scalar::AttentionTable();
+    default:
+      return scalar::AttentionTable();
   }
 }
 
@@ -78,8 +90,8 @@ Queries Gather(const AttentionArgs& a, const RowBlock& block, int kv_head,
   return g;
 }
 
-AttentionOps::Partial PartialOf(const AttentionArgs& a, Queries& g,
-                                int kv_head, int64_t split, float* scratch) {
+AttentionOps::Partial PartialOf(const AttentionArgs& a, Queries& g, int kv_head,
+                                int64_t split, float* scratch) {
   AttentionOps::Partial p;
   p.q = g.q;
   p.rows = g.rows;
@@ -152,14 +164,14 @@ void RunWholeTask(const AttentionArgs& a, const AttentionOps& ops,
 // One partial result: m, l, then o [head_dim], padded to a cache line.
 int64_t PartialFloats(int64_t dim) { return dim + 16; }
 
-void RunSplit(const AttentionArgs& a, const AttentionOps& ops,
-              const Task& task, int64_t split, float* partials,
-              float* scratch) {
+void RunSplit(const AttentionArgs& a, const AttentionOps& ops, const Task& task,
+              int64_t split, float* partials, float* scratch) {
   const int64_t dim = a.slice.head_dim, size = PartialFloats(dim);
   Queries g = Gather(a, task.block, task.kv_head, task.first_head,
                      task.head_count, nullptr);
-  float* base = partials + (task.first_partial +
-                            (split - task.splits.first) * g.count) * size;
+  float* base =
+      partials +
+      (task.first_partial + (split - task.splits.first) * g.count) * size;
   for (int j = 0; j < g.count; ++j) g.o[j] = base + j * size + 16;
   ops.partial(PartialOf(a, g, task.kv_head, split, scratch));
   for (int j = 0; j < g.count; ++j) {
@@ -236,8 +248,8 @@ void AttentionWith(Isa isa, const AttentionArgs& a, AttentionScratch& scratch,
       pieces.push_back({&task, s});
     }
   }
-  float* memory = scratch.Get(own * pool.threads() +
-                              partials * PartialFloats(dim));
+  float* memory =
+      scratch.Get(own * pool.threads() + partials * PartialFloats(dim));
   float* results = memory + own * pool.threads();
   pool.ParallelFor(pieces.size(), [&](size_t i, int thread) {
     RunSplit(a, ops, *pieces[i].task, pieces[i].split, results,

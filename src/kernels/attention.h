@@ -4,11 +4,11 @@
 // Inside a layer's slice of a page, for each KV head:
 //   K [kKvTile / 16][head_dim][16]  lanes are positions: no horizontal sums
 //   V [head_dim / 16][kKvTile][16]  lanes are dimensions
-// in f32 or f16. Scores accumulate over head_dim in order, values over positions
-// in order, softmax runs online over tiles, and every kKvSplit positions a fresh
-// partial result starts that is merged in ascending order. All borders are
-// absolute positions, so a row's result does not depend on the batch, the chunking
-// of the prompt, the thread count or the instruction set.
+// in f32 or f16. Scores accumulate over head_dim in order, values over
+// positions in order, softmax runs online over tiles, and every kKvSplit
+// positions a fresh partial result starts that is merged in ascending order.
+// All borders are absolute positions, so a row's result does not depend on the
+// batch, the chunking of the prompt, the thread count or the instruction set.
 #ifndef CARAT_KERNELS_ATTENTION_H_
 #define CARAT_KERNELS_ATTENTION_H_
 
@@ -34,7 +34,7 @@ struct KvSlice {
   KvType type = KvType::kF16;
   int64_t offset_bytes = 0;  // from the start of a page
   int kv_heads = 0;
-  int head_dim = 0;          // a multiple of 16
+  int head_dim = 0;  // a multiple of 16
   int64_t bytes() const {
     return 2 * kKvTile * kv_heads * head_dim * KvElementBytes(type);
   }
@@ -50,14 +50,14 @@ struct AttentionRow {
 
 struct AttentionArgs {
   const AttentionRow* rows = nullptr;
-  int64_t count = 0;            // rows
-  const float* q = nullptr;     // [count, heads, head_dim]
-  int64_t q_stride = 0;         // floats between rows
-  float* out = nullptr;         // [count, heads, head_dim]
+  int64_t count = 0;         // rows
+  const float* q = nullptr;  // [count, heads, head_dim]
+  int64_t q_stride = 0;      // floats between rows
+  float* out = nullptr;      // [count, heads, head_dim]
   int64_t out_stride = 0;
-  int heads = 0;                // query head h reads KV head h / (heads/kv_heads)
-  float scale = 1.0f;           // scores are multiplied by it
-  float softcap = 0.0f;         // 0: none; else cap * tanh(score / cap)
+  int heads = 0;         // query head h reads KV head h / (heads/kv_heads)
+  float scale = 1.0f;    // scores are multiplied by it
+  float softcap = 0.0f;  // 0: none; else cap * tanh(score / cap)
   KvSlice slice;
 };
 
@@ -84,17 +84,17 @@ struct AttentionOps {
   // Partial attention of `count` query vectors (count <= kMaxQueries) that
   // share a KV head over positions [split_begin, split_end).
   struct Partial {
-    const float* const* q;       // [count] -> [head_dim]
+    const float* const* q;            // [count] -> [head_dim]
     const AttentionRow* const* rows;  // [count]
     int count;
     int kv_head;
     int64_t split_begin, split_end;
     float scale, softcap;
     KvSlice slice;
-    float* scratch;              // kScratchFloats(head_dim)
-    float* m;                    // [count] running maximum, out
-    float* l;                    // [count] sum of weights, out
-    float* const* o;             // [count] -> [head_dim] weighted sum, out
+    float* scratch;   // kScratchFloats(head_dim)
+    float* m;         // [count] running maximum, out
+    float* l;         // [count] sum of weights, out
+    float* const* o;  // [count] -> [head_dim] weighted sum, out
   };
   void (*partial)(const Partial& args);
   // (m, l, o) <- merge of (m, l, o) and the later (m2, l2, o2).

@@ -71,26 +71,26 @@ inline float SoftmaxTile(float* s, int first, int last, float scale,
 }
 
 // Runs F<n>(args shifted by start) over `count` items, four at a time.
-#define CARAT_BY_FOURS(count, call)                      \
-  for (int start = 0; start < (count);) {                \
-    const int left = (count) - start;                    \
-    if (left >= 4) {                                     \
-      constexpr int kN = 4;                              \
-      call;                                              \
-      start += 4;                                        \
-    } else if (left == 3) {                              \
-      constexpr int kN = 3;                              \
-      call;                                              \
-      start += 3;                                        \
-    } else if (left == 2) {                              \
-      constexpr int kN = 2;                              \
-      call;                                              \
-      start += 2;                                        \
-    } else {                                             \
-      constexpr int kN = 1;                              \
-      call;                                              \
-      start += 1;                                        \
-    }                                                    \
+#define CARAT_BY_FOURS(count, call)       \
+  for (int start = 0; start < (count);) { \
+    const int left = (count) - start;     \
+    if (left >= 4) {                      \
+      constexpr int kN = 4;               \
+      call;                               \
+      start += 4;                         \
+    } else if (left == 3) {               \
+      constexpr int kN = 3;               \
+      call;                               \
+      start += 3;                         \
+    } else if (left == 2) {               \
+      constexpr int kN = 2;               \
+      call;                               \
+      start += 2;                         \
+    } else {                              \
+      constexpr int kN = 1;               \
+      call;                               \
+      start += 1;                         \
+    }                                     \
   }
 
 // The queries that see some of positions [tile, tile + kKvTile).
@@ -130,9 +130,9 @@ inline TileQueries SelectQueries(const AttentionOps::Partial& a, int64_t tile,
 template <KvType kType>
 inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
   const int64_t dim = a.slice.head_dim;
-  float* k_tile = a.scratch;                  // [head_dim][16]
-  float* v_tile = k_tile + 16 * dim;          // [kKvTile][16]
-  float* scores = v_tile + 16 * kKvTile;      // [count][kKvTile]
+  float* k_tile = a.scratch;              // [head_dim][16]
+  float* v_tile = k_tile + 16 * dim;      // [kKvTile][16]
+  float* scores = v_tile + 16 * kKvTile;  // [count][kKvTile]
   TileQueries t = SelectQueries(a, tile, scores);
   if (t.count == 0) return;
   const int64_t head = kKvTile * dim;  // elements of one head's K or V
@@ -166,9 +166,8 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
     float* at[kMaxQueries];
     for (int j = 0; j < t.count; ++j) at[j] = t.o[j] + d;
     const float* const* p = t.s;
-    CARAT_BY_FOURS(t.count,
-                   ValueTile<kN>(p + start, t.fix + start, v_tile, t.low,
-                                 t.high, at + start));
+    CARAT_BY_FOURS(t.count, ValueTile<kN>(p + start, t.fix + start, v_tile,
+                                          t.low, t.high, at + start));
   }
 }
 

@@ -52,8 +52,7 @@ std::vector<float> Queries(int64_t n) {
 }
 
 std::vector<double> Naive(const Cache& c, const float* q, int heads,
-                          float scale, float cap, int64_t begin,
-                          int64_t end) {
+                          float scale, float cap, int64_t begin, int64_t end) {
   const int dim = c.slice.head_dim, kv_heads = c.slice.kv_heads;
   const int64_t width = kv_heads * dim;
   std::vector<double> out(heads * dim);
@@ -74,8 +73,7 @@ std::vector<double> Naive(const Cache& c, const float* q, int heads,
     for (double& x : s) sum += x = std::exp(x - top);
     for (int64_t p = begin; p < end; ++p) {
       for (int d = 0; d < dim; ++d) {
-        out[h * dim + d] +=
-            s[p - begin] / sum * c.v[p * width + kv * dim + d];
+        out[h * dim + d] += s[p - begin] / sum * c.v[p * width + kv * dim + d];
       }
     }
   }
@@ -86,18 +84,24 @@ struct Problem {
   std::vector<AttentionRow> rows;
   std::vector<float> q, out;
   AttentionArgs args;
-  Problem(const Cache& c, int heads, std::vector<std::pair<int64_t, int64_t>> spans,
-      float cap = 0.0f) {
+  Problem(const Cache& c, int heads,
+          std::vector<std::pair<int64_t, int64_t>> spans, float cap = 0.0f) {
     const int64_t width = heads * c.slice.head_dim;
     q = Queries(width * spans.size());
     out.assign(q.size(), -1.0f);
     for (auto [begin, end] : spans) {
       rows.push_back({c.table.data(), begin, end});
     }
-    args = {.rows = rows.data(), .count = static_cast<int64_t>(rows.size()),
-            .q = q.data(), .q_stride = width, .out = out.data(),
-            .out_stride = width, .heads = heads, .scale = 0.7f,
-            .softcap = cap, .slice = c.slice};
+    args = {.rows = rows.data(),
+            .count = static_cast<int64_t>(rows.size()),
+            .q = q.data(),
+            .q_stride = width,
+            .out = out.data(),
+            .out_stride = width,
+            .heads = heads,
+            .scale = 0.7f,
+            .softcap = cap,
+            .slice = c.slice};
   }
 };
 
@@ -106,14 +110,13 @@ TEST(AttentionTest, MatchesDoubleArithmeticOverSplitsWindowsAndCaps) {
     for (float cap : {0.0f, 5.0f}) {
       Cache cache(type, 2, 32, 1300);
       Problem run(cache, 8, {{0, 1}, {0, 64}, {3, 65}, {700, 1212}, {0, 1300}},
-              cap);
+                  cap);
       ThreadPool pool(2);
       AttentionScratch scratch;
       Attention(run.args, scratch, pool);
       for (size_t r = 0; r < run.rows.size(); ++r) {
-        const auto truth =
-            Naive(cache, &run.q[r * 256], 8, 0.7f, cap, run.rows[r].begin,
-                  run.rows[r].end);
+        const auto truth = Naive(cache, &run.q[r * 256], 8, 0.7f, cap,
+                                 run.rows[r].begin, run.rows[r].end);
         for (int i = 0; i < 256; ++i) {
           ASSERT_NEAR(run.out[r * 256 + i], truth[i], 2e-5) << r << " " << i;
         }
@@ -139,7 +142,8 @@ TEST(AttentionTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
       std::fill(batch.out.begin(), batch.out.end(), 0.0f);
       AttentionWith(isa, batch.args, scratch, pool);
       EXPECT_EQ(std::memcmp(batch.out.data(), truth.data(),
-                            truth.size() * sizeof(float)), 0);
+                            truth.size() * sizeof(float)),
+                0);
       // Row by row: the split path instead of the block path.
       for (size_t r = 0; r < spans.size(); r += 37) {
         AttentionArgs solo = batch.args;
@@ -150,7 +154,9 @@ TEST(AttentionTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
         solo.out = out.data();
         AttentionWith(isa, solo, scratch, pool);
         EXPECT_EQ(std::memcmp(out.data(), &truth[r * solo.q_stride],
-                              out.size() * sizeof(float)), 0) << r;
+                              out.size() * sizeof(float)),
+                  0)
+            << r;
       }
     }
   }

@@ -14,8 +14,8 @@
 #define CARAT_PRAGMA(x) _Pragma(#x)
 
 #if defined(__clang__)
-#define CARAT_TARGET_BEGIN(features)                                     \
-  CARAT_PRAGMA(clang attribute push(__attribute__((target(features))),   \
+#define CARAT_TARGET_BEGIN(features)                                   \
+  CARAT_PRAGMA(clang attribute push(__attribute__((target(features))), \
                                     apply_to = function))
 #define CARAT_TARGET_END CARAT_PRAGMA(clang attribute pop)
 #else
@@ -27,8 +27,8 @@
 #define CARAT_TARGET_AVX2_BEGIN CARAT_TARGET_BEGIN("avx2,fma,f16c,bmi2")
 #define CARAT_TARGET_AVXVNNI_BEGIN \
   CARAT_TARGET_BEGIN("avx2,fma,f16c,bmi2,avxvnni")
-#define CARAT_TARGET_AVX512_BEGIN                                       \
-  CARAT_TARGET_BEGIN(                                                   \
+#define CARAT_TARGET_AVX512_BEGIN \
+  CARAT_TARGET_BEGIN(             \
       "avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 #define CARAT_TARGET_NEON_BEGIN CARAT_TARGET_BEGIN("arch=armv8.2-a+dotprod")
 #define CARAT_TARGET_I8MM_BEGIN \

@@ -56,9 +56,9 @@ inline F32x16 Abs(F32x16 a) {
 }
 inline F32x16 CopySign(F32x16 a, F32x16 s) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
-  return {_mm256_or_ps(_mm256_andnot_ps(sign, a.lo), _mm256_and_ps(sign, s.lo)),
-          _mm256_or_ps(_mm256_andnot_ps(sign, a.hi),
-                       _mm256_and_ps(sign, s.hi))};
+  return {
+      _mm256_or_ps(_mm256_andnot_ps(sign, a.lo), _mm256_and_ps(sign, s.lo)),
+      _mm256_or_ps(_mm256_andnot_ps(sign, a.hi), _mm256_and_ps(sign, s.hi))};
 }
 inline F32x16 Round(F32x16 a) {
   constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
@@ -66,8 +66,8 @@ inline F32x16 Round(F32x16 a) {
 }
 inline __m256 Pow2Half(__m256 n) {
   const __m256i bias = _mm256_set1_epi32(127);
-  return _mm256_castsi256_ps(_mm256_slli_epi32(
-      _mm256_add_epi32(_mm256_cvttps_epi32(n), bias), 23));
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvttps_epi32(n), bias), 23));
 }
 inline F32x16 Pow2(F32x16 n) { return {Pow2Half(n.lo), Pow2Half(n.hi)}; }
 inline F32x16 IfLess(F32x16 test, F32x16 limit, F32x16 x, F32x16 y) {

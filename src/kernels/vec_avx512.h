@@ -42,12 +42,11 @@ inline F32x16 Round(F32x16 a) {
 }
 inline F32x16 Pow2(F32x16 n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(
-      _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127)),
-      23))};
+      _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
 }
 inline F32x16 IfLess(F32x16 test, F32x16 limit, F32x16 x, F32x16 y) {
-  return {_mm512_mask_blend_ps(
-      _mm512_cmp_ps_mask(test.v, limit.v, _CMP_LT_OQ), y.v, x.v)};
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(test.v, limit.v, _CMP_LT_OQ),
+                               y.v, x.v)};
 }
 inline __m128 Fold(__m512 v, bool max) {
   const __m256 lo = _mm512_castps512_ps256(v);

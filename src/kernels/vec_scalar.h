@@ -15,8 +15,8 @@ struct F32x16 {
   float v[16];
 };
 
-#define CARAT_LANES(expr)                  \
-  F32x16 r;                                \
+#define CARAT_LANES(expr)                       \
+  F32x16 r;                                     \
   for (int i = 0; i < 16; ++i) r.v[i] = (expr); \
   return r
 

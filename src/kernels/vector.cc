@@ -6,25 +6,37 @@
 
 namespace carat {
 
-namespace scalar { const VectorOps& VectorTable(); }
+namespace scalar {
+const VectorOps& VectorTable();
+}
 #if defined(__x86_64__)
-namespace avx2 { const VectorOps& VectorTable(); }
-namespace avx512 { const VectorOps& VectorTable(); }
+namespace avx2 {
+const VectorOps& VectorTable();
+}
+namespace avx512 {
+const VectorOps& VectorTable();
+}
 #elif defined(__aarch64__)
-namespace neon { const VectorOps& VectorTable(); }
+namespace neon {
+const VectorOps& VectorTable();
+}
 #endif
 
 const VectorOps& VectorFor(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2:
-    case Isa::kAvxVnni: return avx2::VectorTable();
-    case Isa::kAvx512: return avx512::VectorTable();
+    case Isa::kAvxVnni:
+      return avx2::VectorTable();
+    case Isa::kAvx512:
+      return avx512::VectorTable();
 #elif defined(__aarch64__)
     case Isa::kNeon:
-    case Isa::kI8mm: return neon::VectorTable();
+    case Isa::kI8mm:
+      return neon::VectorTable();
 #endif
-    default: return scalar::VectorTable();
+    default:
+      return scalar::VectorTable();
   }
 }
 
@@ -62,10 +74,21 @@ void CosSin(float angle, float* cos, float* sin) {
   c = std::fma(c, z, -0.5);
   c = std::fma(c, z, 1.0);
   switch (static_cast<int64_t>(n) & 3) {
-    case 0: *cos = static_cast<float>(c); *sin = static_cast<float>(s); break;
-    case 1: *cos = static_cast<float>(-s); *sin = static_cast<float>(c); break;
-    case 2: *cos = static_cast<float>(-c); *sin = static_cast<float>(-s); break;
-    default: *cos = static_cast<float>(s); *sin = static_cast<float>(-c);
+    case 0:
+      *cos = static_cast<float>(c);
+      *sin = static_cast<float>(s);
+      break;
+    case 1:
+      *cos = static_cast<float>(-s);
+      *sin = static_cast<float>(c);
+      break;
+    case 2:
+      *cos = static_cast<float>(-c);
+      *sin = static_cast<float>(-s);
+      break;
+    default:
+      *cos = static_cast<float>(s);
+      *sin = static_cast<float>(-c);
   }
 }
 

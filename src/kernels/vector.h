@@ -23,8 +23,7 @@ struct VectorOps {
                    float* out);
   // out = gelu_tanh(gate) * up, gelu_tanh(x) = x / (1 + exp(-2u)),
   // u = sqrt(2/pi) (x + 0.044715 x^3).
-  void (*gated_gelu)(const float* gate, const float* up, int64_t n,
-                     float* out);
+  void (*gated_gelu)(const float* gate, const float* up, int64_t n, float* out);
   // y += x
   void (*add)(const float* x, int64_t n, float* y);
   // y += scale * x (fused)

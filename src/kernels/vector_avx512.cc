@@ -19,9 +19,10 @@ CARAT_TARGET_AVX512_BEGIN
 namespace carat::avx512 {
 namespace {
 
+// clang-format off: attention builds on the vector operations
 #include "kernels/vector_ops-inl.h"
-
 #include "kernels/attention_ops-inl.h"
+// clang-format on
 
 }  // namespace
 

@@ -14,9 +14,10 @@ CARAT_TARGET_NEON_BEGIN
 namespace carat::neon {
 namespace {
 
+// clang-format off: attention builds on the vector operations
 #include "kernels/vector_ops-inl.h"
-
 #include "kernels/attention_ops-inl.h"
+// clang-format on
 
 }  // namespace
 

@@ -42,8 +42,7 @@ inline F32x16 ExpV(F32x16 x) {
 inline F32x16 TanhV(F32x16 x) {
   const F32x16 a = Abs(x);
   const F32x16 e = ExpV(Mul(a, Set(-2.0f)));
-  const F32x16 large =
-      CopySign(Div(Sub(Set(1.0f), e), Add(Set(1.0f), e)), x);
+  const F32x16 large = CopySign(Div(Sub(Set(1.0f), e), Add(Set(1.0f), e)), x);
   const F32x16 z = Mul(x, x);
   F32x16 p = Set(-5.70498872745e-3f);
   p = Fma(p, z, Set(2.06390887954e-2f));
@@ -76,8 +75,7 @@ inline void GatedGeluImpl(const float* gate, const float* up, int64_t n,
   const F32x16 minus_two_root = Set(-2.0f * 0.7978845608028654f);
   for (int64_t i = 0; i < n; i += 16) {
     const F32x16 g = LoadPart(gate + i, n - i);
-    const F32x16 cubic =
-        Fma(Mul(Mul(g, g), g), Set(0.044715f), g);
+    const F32x16 cubic = Fma(Mul(Mul(g, g), g), Set(0.044715f), g);
     const F32x16 e = ExpV(Mul(cubic, minus_two_root));
     const F32x16 gelu = Div(g, Add(Set(1.0f), e));
     StorePart(Mul(gelu, LoadPart(up + i, n - i)), n - i, out + i);
@@ -106,8 +104,7 @@ inline void ScaleImpl(float scale, int64_t n, float* y) {
   }
 }
 
-inline void AddThenScaleImpl(const float* x, float scale, int64_t n,
-                             float* y) {
+inline void AddThenScaleImpl(const float* x, float scale, int64_t n, float* y) {
   const F32x16 s = Set(scale);
   for (int64_t i = 0; i < n; i += 16) {
     const F32x16 sum = Add(LoadPart(y + i, n - i), LoadPart(x + i, n - i));
@@ -159,8 +156,8 @@ inline void ToHalfImpl(const float* x, int64_t n, uint16_t* out) {
   for (int64_t i = 0; i < n; i += 16) {
     // Beyond binary16's range the largest finite value stands in: an infinity
     // would turn masked products into NaN.
-    const F32x16 v = Max(Min(LoadPart(x + i, n - i), Set(65504.0f)),
-                         Set(-65504.0f));
+    const F32x16 v =
+        Max(Min(LoadPart(x + i, n - i), Set(65504.0f)), Set(-65504.0f));
     if (n - i >= 16) {
       StoreHalf(v, out + i);
     } else {
@@ -178,7 +175,7 @@ inline float ExpImpl(float x) {
 }
 
 constexpr VectorOps kVectorOps = {
-    RmsNormImpl, GatedGeluImpl, AddImpl,  AddScaledImpl,
+    RmsNormImpl, GatedGeluImpl,    AddImpl,     AddScaledImpl,
     ScaleImpl,   AddThenScaleImpl, SoftcapImpl, SoftmaxImpl,
-    RopeImpl,    ToHalfImpl, ExpImpl,
+    RopeImpl,    ToHalfImpl,       ExpImpl,
 };

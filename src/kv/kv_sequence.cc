@@ -14,8 +14,7 @@ KvSequence::KvSequence(PagePool* pool)
   tables_.tables.resize(pages_.size());
 }
 
-KvSequence::KvSequence(KvSequence&& other) noexcept
-    : KvSequence(other.pool_) {
+KvSequence::KvSequence(KvSequence&& other) noexcept : KvSequence(other.pool_) {
   *this = std::move(other);
 }
 
@@ -44,8 +43,7 @@ Status KvSequence::Extend(int64_t count) {
   bool full = false;
   for (size_t g = 0; g < pages_.size() && !full; ++g) {
     const int group = static_cast<int>(g);
-    const int64_t needed =
-        FirstNeeded(layout.groups[g], length_) / kKvTile;
+    const int64_t needed = FirstNeeded(layout.groups[g], length_) / kKvTile;
     for (; first_[g] < needed; ++first_[g]) {
       if (first_[g] < static_cast<int64_t>(pages_[g].size()) &&
           pages_[g][first_[g]] != nullptr) {

@@ -48,8 +48,7 @@ void PagePool::Release(KvPage* page) {
 KvPage* PagePool::Copy(const KvPage* page) {
   KvPage* copy = Allocate(page->group);
   if (copy != nullptr) {
-    std::memcpy(copy->data, page->data,
-                layout_.groups[page->group].page_bytes);
+    std::memcpy(copy->data, page->data, layout_.groups[page->group].page_bytes);
   }
   return copy;
 }

@@ -1,6 +1,6 @@
 // Owns the memory of KV pages, one free list per layer group, within a byte
-// budget. Pages are reference-counted so that sequences can share what they have
-// in common. Not thread-safe: the engine's thread owns it.
+// budget. Pages are reference-counted so that sequences can share what they
+// have in common. Not thread-safe: the engine's thread owns it.
 #ifndef CARAT_KV_PAGE_POOL_H_
 #define CARAT_KV_PAGE_POOL_H_
 
@@ -42,7 +42,7 @@ class PagePool {
 
   const KvLayout& layout() const { return layout_; }
   uint64_t budget_bytes() const { return budget_bytes_; }
-  uint64_t used_bytes() const { return used_bytes_; }        // referenced
+  uint64_t used_bytes() const { return used_bytes_; }          // referenced
   uint64_t reserved_bytes() const { return reserved_bytes_; }  // ever taken
 
  private:

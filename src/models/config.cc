@@ -39,12 +39,10 @@ Result<std::string> ArchitectureOf(const ModelFile& file) {
 }
 
 Result<DecoderConfig> ReadDecoderConfig(const ModelFile& file) {
-  CARAT_ASSIGN_OR_RETURN(const std::string architecture,
-                         ArchitectureOf(file));
-  Result<DecoderConfig> config =
-      file.kind() == ModelFile::Kind::kGguf
-          ? DecoderConfigFromGguf(file, architecture)
-          : DecoderConfigFromHf(file, architecture);
+  CARAT_ASSIGN_OR_RETURN(const std::string architecture, ArchitectureOf(file));
+  Result<DecoderConfig> config = file.kind() == ModelFile::Kind::kGguf
+                                     ? DecoderConfigFromGguf(file, architecture)
+                                     : DecoderConfigFromHf(file, architecture);
   if (!config.ok()) return config;
   CARAT_RETURN_IF_ERROR(CheckDecoderConfig(*config, file.path()));
   return config;
@@ -77,9 +75,9 @@ Status CheckDecoderConfig(const DecoderConfig& c, const std::string& where) {
     return bad(fmt::format("per-layer embedding width {} is not in 0..16384",
                            c.per_layer_width));
   }
-  if (c.experts != 0 && (!in(c.experts, 1, 4096) ||
-                         !in(c.experts_used, 1, c.experts) ||
-                         !in(c.expert_ffn, 1, 1 << 20))) {
+  if (c.experts != 0 &&
+      (!in(c.experts, 1, 4096) || !in(c.experts_used, 1, c.experts) ||
+       !in(c.expert_ffn, 1, 1 << 20))) {
     return bad(fmt::format("{} experts of width {} with {} used make no sense",
                            c.experts, c.expert_ffn, c.experts_used));
   }
@@ -87,9 +85,10 @@ Status CheckDecoderConfig(const DecoderConfig& c, const std::string& where) {
     const LayerConfig& l = c.layers[i];
     if (!in(l.heads, 1, 1024) || !in(l.kv_heads, 1, l.heads) ||
         l.heads % l.kv_heads != 0) {
-      return bad(fmt::format("layer {} has {} query heads and {} KV heads; the "
-                             "first must be a multiple of the second",
-                             i, l.heads, l.kv_heads));
+      return bad(
+          fmt::format("layer {} has {} query heads and {} KV heads; the "
+                      "first must be a multiple of the second",
+                      i, l.heads, l.kv_heads));
     }
     if (!in(l.head_dim, 16, 1024) || l.head_dim % 16 != 0) {
       return bad(fmt::format(

@@ -18,30 +18,30 @@ struct LayerConfig {
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
-  int64_t ffn = 0;       // width of the (dense) gated MLP
-  int kv_source = -1;    // layer whose cache is read; -1: owns its own
+  int64_t ffn = 0;     // width of the (dense) gated MLP
+  int kv_source = -1;  // layer whose cache is read; -1: owns its own
 };
 
 struct DecoderConfig {
-  std::string architecture;       // "gemma3", "gemma4"
-  std::string name;               // as the file calls itself, may be empty
+  std::string architecture;  // "gemma3", "gemma4"
+  std::string name;          // as the file calls itself, may be empty
   int64_t hidden = 0;
-  int64_t vocab = 0;              // rows of the embedding
-  int64_t context_tokens = 0;     // positions the model was made for
-  int64_t window = 0;             // of sliding layers
+  int64_t vocab = 0;           // rows of the embedding
+  int64_t context_tokens = 0;  // positions the model was made for
+  int64_t window = 0;          // of sliding layers
   float norm_eps = 1e-6f;
   std::vector<LayerConfig> layers;
 
-  double rope_base = 1e6;         // global layers
+  double rope_base = 1e6;  // global layers
   double rope_base_sliding = 1e4;
-  double rope_factor = 1.0;       // global layers: positions divided by it
-  double rope_share = 1.0;        // global layers: share of pairs that rotate
+  double rope_factor = 1.0;  // global layers: positions divided by it
+  double rope_share = 1.0;   // global layers: share of pairs that rotate
   float attention_scale = 1.0f;
   float attention_softcap = 0.0f;  // 0: none
   float final_softcap = 0.0f;      // 0: none
 
-  int64_t per_layer_width = 0;    // per-layer embeddings, 0: none
-  int experts = 0;                // mixture layers, 0: dense
+  int64_t per_layer_width = 0;  // per-layer embeddings, 0: none
+  int experts = 0;              // mixture layers, 0: dense
   int experts_used = 0;
   int64_t expert_ffn = 0;
 

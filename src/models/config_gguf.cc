@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/config.h"
+#include "models/model.h"
 
 namespace carat {
 namespace {
@@ -113,8 +114,7 @@ Result<DecoderConfig> Common(const ModelFile& file, const Keys& keys,
 Result<int64_t> HeadDim(const Keys& keys, const DecoderConfig& c,
                         const std::string& key) {
   const int heads = c.layers[0].heads > 0 ? c.layers[0].heads : 1;
-  CARAT_ASSIGN_OR_RETURN(const int64_t dim,
-                         keys.IntOr(key, c.hidden / heads));
+  CARAT_ASSIGN_OR_RETURN(const int64_t dim, keys.IntOr(key, c.hidden / heads));
   if (dim < 1 || dim > 4096) {
     return Malformed(fmt::format("{} is {}, expected 1..4096", key, dim));
   }
@@ -126,9 +126,8 @@ Result<DecoderConfig> Gemma3(const ModelFile& file, const Keys& keys) {
   CARAT_ASSIGN_OR_RETURN(const int64_t dim,
                          HeadDim(keys, c, "attention.key_length"));
   // The file does not state the pattern: five sliding layers, one global.
-  CARAT_ASSIGN_OR_RETURN(
-      const int64_t period,
-      keys.IntOr("attention.sliding_window_pattern", 6));
+  CARAT_ASSIGN_OR_RETURN(const int64_t period,
+                         keys.IntOr("attention.sliding_window_pattern", 6));
   for (int64_t i = 0; i < c.layer_count(); ++i) {
     c.layers[i].sliding =
         c.window > 0 && (period <= 0 || (i + 1) % period != 0);
@@ -144,12 +143,11 @@ Result<DecoderConfig> Gemma3(const ModelFile& file, const Keys& keys) {
   CARAT_ASSIGN_OR_RETURN(c.rope_base, keys.DoubleOr(base_key, 1e6));
   CARAT_ASSIGN_OR_RETURN(c.rope_base_sliding, keys.DoubleOr(local_key, 1e4));
   // 4B and larger were stretched eightfold; some conversions forget to say so.
-  const bool stretched =
-      c.context_tokens >= 131072 && !keys.Has("rope.scaling.type") &&
-      keys.Has("rope.global.freq_base");
-  CARAT_ASSIGN_OR_RETURN(
-      c.rope_factor,
-      keys.DoubleOr("rope.scaling.factor", stretched ? 8.0 : 1.0));
+  const bool stretched = c.context_tokens >= 131072 &&
+                         !keys.Has("rope.scaling.type") &&
+                         keys.Has("rope.global.freq_base");
+  CARAT_ASSIGN_OR_RETURN(c.rope_factor, keys.DoubleOr("rope.scaling.factor",
+                                                      stretched ? 8.0 : 1.0));
   if (c.rope_factor == 0.0) c.rope_factor = 1.0;
   // Nor the query scale: head_dim^-1/2, but the 62-layer 27B uses
   // (hidden / heads)^-1/2.
@@ -161,25 +159,24 @@ Result<DecoderConfig> Gemma3(const ModelFile& file, const Keys& keys) {
   return c;
 }
 
-Status Gemma4Layers(const ModelFile& file, const Keys& keys,
-                    DecoderConfig& c) {
+Status Gemma4Layers(const ModelFile& file, const Keys& keys, DecoderConfig& c) {
   const int64_t layers = c.layer_count();
   CARAT_ASSIGN_OR_RETURN(const int64_t dim,
                          HeadDim(keys, c, "attention.key_length"));
   CARAT_ASSIGN_OR_RETURN(const int64_t dim_sliding,
                          keys.IntOr("attention.key_length_swa", dim));
   if (dim_sliding < 1 || dim_sliding > 4096) {
-    return Malformed(fmt::format("attention.key_length_swa is {}",
-                                 dim_sliding));
+    return Malformed(
+        fmt::format("attention.key_length_swa is {}", dim_sliding));
   }
   CARAT_ASSIGN_OR_RETURN(
       auto sliding, keys.PerLayer("attention.sliding_window_pattern", layers));
   CARAT_ASSIGN_OR_RETURN(const int64_t shared,
                          keys.IntOr("attention.shared_kv_layers", 0));
   if (shared < 0 || shared >= layers) {
-    return Malformed(fmt::format(
-        "{}: attention.shared_kv_layers is {} of {} layers", file.path(),
-        shared, layers));
+    return Malformed(
+        fmt::format("{}: attention.shared_kv_layers is {} of {} layers",
+                    file.path(), shared, layers));
   }
   int last_owner[2] = {-1, -1};  // [sliding]
   for (int64_t i = 0; i < layers; ++i) {
@@ -192,7 +189,8 @@ Status Gemma4Layers(const ModelFile& file, const Keys& keys,
     } else if (owner < 0) {
       return Malformed(fmt::format(
           "{}: layer {} shares a cache, but no earlier layer of its kind has "
-          "one", file.path(), i));
+          "one",
+          file.path(), i));
     } else {
       l.kv_source = owner;
     }
@@ -224,8 +222,7 @@ Result<DecoderConfig> Gemma4(const ModelFile& file, const Keys& keys) {
   CARAT_ASSIGN_OR_RETURN(c.expert_ffn,
                          keys.IntOr("expert_feed_forward_length", 0));
   CARAT_ASSIGN_OR_RETURN(
-      auto suppressed,
-      file.metadata().Ints("tokenizer.ggml.suppress_tokens"));
+      auto suppressed, file.metadata().Ints("tokenizer.ggml.suppress_tokens"));
   for (int64_t id : suppressed) {
     if (id >= 0 && id < c.vocab) {
       c.suppress_tokens.push_back(static_cast<int32_t>(id));
@@ -242,9 +239,7 @@ Result<DecoderConfig> DecoderConfigFromGguf(const ModelFile& file,
   const Keys keys(file, architecture);
   if (architecture == "gemma3") return Gemma3(file, keys);
   if (architecture == "gemma4") return Gemma4(file, keys);
-  return Unsupported(fmt::format("{}: architecture '{}' is not a decoder carat "
-                                 "knows",
-                                 file.path(), architecture));
+  return UnknownArchitecture(file, architecture);
 }
 
 }  // namespace carat

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/config.h"
+#include "models/model.h"
 
 namespace carat {
 namespace {
@@ -22,8 +23,8 @@ class Fields {
   Result<int64_t> Int(const char* key) const {
     const Json* value = Find(key);
     if (value == nullptr) {
-      return Malformed(fmt::format("{}/config.json: \"{}\" is missing", path_,
-                                   key));
+      return Malformed(
+          fmt::format("{}/config.json: \"{}\" is missing", path_, key));
     }
     if (!value->is_int()) return Wrong(key, "an integer", *value);
     return value->as_int();
@@ -44,9 +45,9 @@ class Fields {
     return value->as_bool();
   }
   Status Wrong(const char* key, const char* expected, const Json& found) const {
-    return Malformed(fmt::format(
-        "{}/config.json: \"{}\" should be {}, found {}", path_, key, expected,
-        found.Dump().substr(0, 80)));
+    return Malformed(
+        fmt::format("{}/config.json: \"{}\" should be {}, found {}", path_, key,
+                    expected, found.Dump().substr(0, 80)));
   }
   const std::string& path() const { return path_; }
 
@@ -61,8 +62,9 @@ Status ReadLayerTypes(const Fields& f, int64_t period, DecoderConfig& c) {
   if (types == nullptr) {
     CARAT_ASSIGN_OR_RETURN(period, f.IntOr("sliding_window_pattern", period));
     if (period < 1) {
-      return Malformed(f.path() + "/config.json: \"sliding_window_pattern\" "
-                                  "must be at least 1");
+      return Malformed(f.path() +
+                       "/config.json: \"sliding_window_pattern\" "
+                       "must be at least 1");
     }
     for (int64_t i = 0; i < c.layer_count(); ++i) {
       c.layers[i].sliding = (i + 1) % period != 0;
@@ -90,9 +92,8 @@ Status ReadLayerTypes(const Fields& f, int64_t period, DecoderConfig& c) {
 // older flat keys.
 Status ReadRope(const Fields& f, DecoderConfig& c) {
   CARAT_ASSIGN_OR_RETURN(c.rope_base, f.DoubleOr("rope_theta", c.rope_base));
-  CARAT_ASSIGN_OR_RETURN(
-      c.rope_base_sliding,
-      f.DoubleOr("rope_local_base_freq", c.rope_base_sliding));
+  CARAT_ASSIGN_OR_RETURN(c.rope_base_sliding, f.DoubleOr("rope_local_base_freq",
+                                                         c.rope_base_sliding));
   const auto read = [&](const Json& json, bool global) -> Status {
     if (!json.is_object()) return OkStatus();
     const Fields rope(f.path(), json);
@@ -113,7 +114,8 @@ Status ReadRope(const Fields& f, DecoderConfig& c) {
     } else if (kind != "default") {
       return Unsupported(fmt::format(
           "{}/config.json: rope type \"{}\" is not one of default, linear, "
-          "proportional", f.path(), kind));
+          "proportional",
+          f.path(), kind));
     }
     return OkStatus();
   };
@@ -152,15 +154,17 @@ Status ReadCommon(const Fields& f, DecoderConfig& c) {
   CARAT_ASSIGN_OR_RETURN(const double attention_cap,
                          f.DoubleOr("attn_logit_softcapping", 0.0));
   c.attention_softcap = static_cast<float>(attention_cap);
-  CARAT_ASSIGN_OR_RETURN(const int64_t heads, f.IntOr("num_attention_heads", 8));
+  CARAT_ASSIGN_OR_RETURN(const int64_t heads,
+                         f.IntOr("num_attention_heads", 8));
   CARAT_ASSIGN_OR_RETURN(const int64_t kv, f.IntOr("num_key_value_heads", 4));
   CARAT_ASSIGN_OR_RETURN(const int64_t dim, f.IntOr("head_dim", 256));
   CARAT_ASSIGN_OR_RETURN(const int64_t ffn, f.Int("intermediate_size"));
   for (int64_t value : {heads, kv, dim, ffn}) {
     if (value < 1 || value > (1 << 20)) {
-      return Malformed(fmt::format("{}/config.json: a head count, head size or "
-                                   "MLP width is {}",
-                                   f.path(), value));
+      return Malformed(
+          fmt::format("{}/config.json: a head count, head size or "
+                      "MLP width is {}",
+                      f.path(), value));
     }
   }
   for (LayerConfig& l : c.layers) {
@@ -230,8 +234,8 @@ Status Gemma4SharedCaches(const Fields& f, DecoderConfig& c) {
                          f.BoolOr("use_double_wide_mlp", false));
   if (shared < 0 || shared >= c.layer_count()) {
     return Malformed(fmt::format(
-        "{}/config.json: \"num_kv_shared_layers\" is {} of {} layers",
-        f.path(), shared, c.layer_count()));
+        "{}/config.json: \"num_kv_shared_layers\" is {} of {} layers", f.path(),
+        shared, c.layer_count()));
   }
   int last_owner[2] = {-1, -1};  // [sliding]
   for (int64_t i = 0; i < c.layer_count(); ++i) {
@@ -242,9 +246,10 @@ Status Gemma4SharedCaches(const Fields& f, DecoderConfig& c) {
       continue;
     }
     if (owner < 0) {
-      return Malformed(fmt::format("{}/config.json: layer {} shares a cache, "
-                                   "but no earlier layer of its kind has one",
-                                   f.path(), i));
+      return Malformed(
+          fmt::format("{}/config.json: layer {} shares a cache, "
+                      "but no earlier layer of its kind has one",
+                      f.path(), i));
     }
     l.kv_source = owner;
     if (wide) l.ffn *= 2;
@@ -296,9 +301,7 @@ Result<DecoderConfig> DecoderConfigFromHf(const ModelFile& file,
   const Fields fields(file.path(), text != nullptr && text->is_object()
                                        ? *text
                                        : file.config());
-  Result<DecoderConfig> config = Unsupported(
-      fmt::format("{}: model_type '{}' is not a decoder carat knows",
-                  file.path(), architecture));
+  Result<DecoderConfig> config = UnknownArchitecture(file, architecture);
   if (architecture == "gemma3") config = Gemma3(fields);
   if (architecture == "gemma4") config = Gemma4(fields);
   if (!config.ok()) return config;

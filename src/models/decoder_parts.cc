@@ -54,8 +54,8 @@ float EmbeddingScale(int64_t hidden, DType stored) {
 }
 
 void EmbedTokens(const RowTable& table, const Linear& head, bool tied,
-                 float scale, const std::vector<BatchRow>& rows,
-                 Activations& h, ThreadPool& pool) {
+                 float scale, const std::vector<BatchRow>& rows, Activations& h,
+                 ThreadPool& pool) {
   h.Resize(static_cast<int64_t>(rows.size()), table.cols());
   ForRows(h.rows(), pool, [&](int64_t r) {
     if (tied) {
@@ -80,19 +80,16 @@ Status LoadAttention(WeightLoader& loader, const DecoderConfig& config,
                      .window = l.sliding ? config.window : 0,
                      .softcap = config.attention_softcap};
   attention.q_norm.eps = attention.k_norm.eps = config.norm_eps;
-  CARAT_ASSIGN_OR_RETURN(
-      attention.q,
-      loader.Matrix(blk + "attn_q.weight", q_width, config.hidden));
+  CARAT_ASSIGN_OR_RETURN(attention.q, loader.Matrix(blk + "attn_q.weight",
+                                                    q_width, config.hidden));
   CARAT_ASSIGN_OR_RETURN(attention.q_norm.weight,
                          loader.Norm(blk + "attn_q_norm.weight", l.head_dim));
-  CARAT_ASSIGN_OR_RETURN(
-      attention.o,
-      loader.Matrix(blk + "attn_output.weight", config.hidden, q_width));
+  CARAT_ASSIGN_OR_RETURN(attention.o, loader.Matrix(blk + "attn_output.weight",
+                                                    config.hidden, q_width));
   // Files carry unused K and V of layers that read another layer's cache.
   if (l.kv_source >= 0) return OkStatus();
-  CARAT_ASSIGN_OR_RETURN(
-      attention.k,
-      loader.Matrix(blk + "attn_k.weight", kv_width, config.hidden));
+  CARAT_ASSIGN_OR_RETURN(attention.k, loader.Matrix(blk + "attn_k.weight",
+                                                    kv_width, config.hidden));
   CARAT_ASSIGN_OR_RETURN(attention.k_norm.weight,
                          loader.Norm(blk + "attn_k_norm.weight", l.head_dim));
   return OkStatus();
@@ -134,17 +131,17 @@ uint64_t DecoderWorkspaceBytes(const DecoderConfig& config, int64_t vocab,
   const auto add = [&](int64_t r, int64_t cols, int copies) {
     bytes += Activations::Bytes(r, cols) * copies;
   };
-  add(rows, config.hidden, 3);                 // h, x, y
-  add(rows, q_width, 2);                       // q, context
-  add(rows, kv_width, 2);                      // k, v
-  add(rows, ffn, 1);                           // inner
-  add(outputs, vocab, 1);                      // logits
+  add(rows, config.hidden, 3);  // h, x, y
+  add(rows, q_width, 2);        // q, context
+  add(rows, kv_width, 2);       // k, v
+  add(rows, ffn, 1);            // inner
+  add(outputs, vocab, 1);       // logits
   if (config.per_layer_width > 0) {
     add(rows, config.per_layer_width * config.layer_count(), 1);
     add(rows, config.per_layer_width, 1);
   }
   if (config.experts > 0) {
-    add(rows, config.hidden, 4);               // z, router, part, dense
+    add(rows, config.hidden, 4);  // z, router, part, dense
     add(rows, config.experts, 1);
   }
   // Rotary tables of both kinds, and attention's own memory.

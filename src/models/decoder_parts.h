@@ -38,8 +38,8 @@ float EmbeddingScale(int64_t hidden, DType stored);
 // head is the same matrix (`tied`), rows come from it and the file's own copy
 // is not touched.
 void EmbedTokens(const RowTable& table, const Linear& head, bool tied,
-                 float scale, const std::vector<BatchRow>& rows,
-                 Activations& h, ThreadPool& pool);
+                 float scale, const std::vector<BatchRow>& rows, Activations& h,
+                 ThreadPool& pool);
 
 // The four matrices and norms of an attention layer.
 Status LoadAttention(WeightLoader& loader, const DecoderConfig& config,

@@ -13,7 +13,7 @@ namespace carat {
 namespace {
 
 struct Layer {
-  RmsNorm attention_norm;       // before attention
+  RmsNorm attention_norm;  // before attention
   GqaAttention attention;
   RmsNorm post_attention_norm;  // on its output, before the residual add
   RmsNorm mlp_norm;
@@ -70,21 +70,22 @@ class Gemma3 : public Model {
   }
 
  private:
-  friend Result<std::unique_ptr<Model>> carat::LoadGemma3(
-      DecoderConfig, const ModelOptions&, WeightLoader&);
+  friend Result<std::unique_ptr<Model>> carat::LoadGemma3(DecoderConfig,
+                                                          const ModelOptions&,
+                                                          WeightLoader&);
 
   void RunLayer(int i, const Batch& batch, Gemma3Workspace& ws,
                 ThreadPool& pool) const {
     const Layer& layer = layers_[i];
-    const AttentionBatch rows = {
-        .rows = ws.active.rows,
-        .sequences = batch.sequences,
-        .rope = config_.layers[i].sliding ? ws.active.rope_sliding
-                                          : ws.active.rope_global,
-        .slice = kv_layout_.SliceOf(i),
-        .group = kv_layout_.layers[i].group,
-        .observer = ws.observer,
-        .layer = i};
+    const AttentionBatch rows = {.rows = ws.active.rows,
+                                 .sequences = batch.sequences,
+                                 .rope = config_.layers[i].sliding
+                                             ? ws.active.rope_sliding
+                                             : ws.active.rope_global,
+                                 .slice = kv_layout_.SliceOf(i),
+                                 .group = kv_layout_.layers[i].group,
+                                 .observer = ws.observer,
+                                 .layer = i};
 
     ws.x.Resize(ws.h.rows(), ws.h.cols());
     layer.attention_norm.Rows(ws.h, ws.x, pool);
@@ -113,8 +114,8 @@ class Gemma3 : public Model {
 
   Status Load(WeightLoader& loader) {
     const int64_t hidden = config_.hidden;
-    CARAT_ASSIGN_OR_RETURN(embedding_, loader.Table("token_embd.weight", 1,
-                                                    hidden));
+    CARAT_ASSIGN_OR_RETURN(embedding_,
+                           loader.Table("token_embd.weight", 1, hidden));
     embedding_scale_ = EmbeddingScale(hidden, embedding_.type());
     for (int i = 0; i < config_.layer_count(); ++i) {
       const std::string blk = fmt::format("blk.{}.", i);
@@ -125,20 +126,18 @@ class Gemma3 : public Model {
         return OkStatus();
       };
       CARAT_RETURN_IF_ERROR(norm("attn_norm.weight", layer.attention_norm));
-      CARAT_RETURN_IF_ERROR(LoadAttention(loader, config_, i,
-                                          layer.attention));
-      CARAT_ASSIGN_OR_RETURN(
-          layer.attention.v,
-          loader.Matrix(blk + "attn_v.weight", layer.attention.k.out(),
-                        hidden));
+      CARAT_RETURN_IF_ERROR(LoadAttention(loader, config_, i, layer.attention));
+      CARAT_ASSIGN_OR_RETURN(layer.attention.v,
+                             loader.Matrix(blk + "attn_v.weight",
+                                           layer.attention.k.out(), hidden));
       CARAT_RETURN_IF_ERROR(
           norm("post_attention_norm.weight", layer.post_attention_norm));
       CARAT_RETURN_IF_ERROR(norm("ffn_norm.weight", layer.mlp_norm));
       const int64_t ffn = config_.layers[i].ffn;
       CARAT_ASSIGN_OR_RETURN(
           layer.mlp.gate, loader.Matrix(blk + "ffn_gate.weight", ffn, hidden));
-      CARAT_ASSIGN_OR_RETURN(
-          layer.mlp.up, loader.Matrix(blk + "ffn_up.weight", ffn, hidden));
+      CARAT_ASSIGN_OR_RETURN(layer.mlp.up,
+                             loader.Matrix(blk + "ffn_up.weight", ffn, hidden));
       CARAT_ASSIGN_OR_RETURN(
           layer.mlp.down, loader.Matrix(blk + "ffn_down.weight", hidden, ffn));
       CARAT_RETURN_IF_ERROR(norm("post_ffw_norm.weight", layer.post_mlp_norm));
@@ -154,13 +153,13 @@ class Gemma3 : public Model {
     return OkStatus();
   }
 
-  RowTable embedding_;          // [vocab, hidden]
+  RowTable embedding_;  // [vocab, hidden]
   float embedding_scale_ = 1.0f;
   RopeFrequencies rope_sliding_, rope_global_;
   std::vector<Layer> layers_;
   RmsNorm final_norm_;
   bool tied_ = true;  // the head is the embedding
-  Linear head_;                 // [vocab, hidden]
+  Linear head_;       // [vocab, hidden]
 };
 
 }  // namespace

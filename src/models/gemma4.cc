@@ -4,11 +4,12 @@
 // embedding; global layers have large heads, rotate a quarter of their pairs
 // and, in the larger models, use the raw key projection as value. E2B and E4B
 // add an embedding to every layer and let their last layers read earlier
-// caches; 26B-A4B runs a mixture of experts beside its MLP. After each layer the
-// whole residual stream is multiplied by one number.
+// caches; 26B-A4B runs a mixture of experts beside its MLP. After each layer
+// the whole residual stream is multiplied by one number.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "blocks/gated_mlp.h"
@@ -28,7 +29,7 @@ struct LayerEmbedding {
 
 // The mixture of 26B-A4B and the norms that join it to the dense MLP.
 struct Mixture {
-  RmsNorm norm;             // before the experts
+  RmsNorm norm;  // before the experts
   MoeMlp experts;
   RmsNorm post_dense_norm;  // on the dense MLP's output
   RmsNorm post_norm;        // on the experts' output
@@ -40,7 +41,7 @@ struct Layer {
   RmsNorm post_attention_norm;
   RmsNorm mlp_norm;
   GatedMlp mlp;
-  std::unique_ptr<Mixture> mixture;           // null: dense
+  std::unique_ptr<Mixture> mixture;  // null: dense
   RmsNorm post_mlp_norm;
   std::unique_ptr<LayerEmbedding> embedding;  // null: none
   float scale = 1.0f;
@@ -95,8 +96,9 @@ class Gemma4 : public Model {
   }
 
  private:
-  friend Result<std::unique_ptr<Model>> carat::LoadGemma4(
-      DecoderConfig, const ModelOptions&, WeightLoader&);
+  friend Result<std::unique_ptr<Model>> carat::LoadGemma4(DecoderConfig,
+                                                          const ModelOptions&,
+                                                          WeightLoader&);
 
   // per_layer[r] = (norm(W h / sqrt(hidden)) + 16 T[token]) / sqrt(2): layer
   // i owns columns [i * width, (i + 1) * width).
@@ -112,21 +114,25 @@ class Gemma4 : public Model {
         static_cast<float>(1.0 / std::sqrt(double(config_.hidden)));
     const float token_scale = static_cast<float>(std::sqrt(double(width)));
     const float half = static_cast<float>(1.0 / std::sqrt(2.0));
-    ForRows(ws.h.rows(), pool, [&](int64_t r) {
-      const BatchRow& row = ws.active.rows[r];
-      const int64_t count = row.output ? layers : early;
-      std::vector<float> token(count * width);
-      per_layer_table_.Read(row.token, 0, count * width, token.data());
-      Vector().scale(token_scale, count * width, token.data());
-      for (int64_t i = 0; i < count; ++i) {
-        float* c = ws.per_layer.row(r) + i * width;
-        Vector().scale(context_scale, width, c);
-        per_layer_norm_.Apply(c, width, c);
-        Vector().add_then_scale(&token[i * width], half, width, c);
-      }
-    });
-    // Keep the table on disk: faults map the neighbours of every row too.
-    per_layer_table_.Release();
+    // The table stays on disk: a fault maps a row's neighbours too, so pages
+    // are let go every few rows.
+    constexpr int64_t kRowsAtOnce = 32;
+    for (int64_t first = 0; first < ws.h.rows(); first += kRowsAtOnce) {
+      ForRows(std::min(kRowsAtOnce, ws.h.rows() - first), pool, [&](int64_t i) {
+        const BatchRow& row = ws.active.rows[first + i];
+        const int64_t count = row.output ? layers : early;
+        std::vector<float> token(count * width);
+        per_layer_table_.Read(row.token, 0, count * width, token.data());
+        Vector().scale(token_scale, count * width, token.data());
+        for (int64_t layer = 0; layer < count; ++layer) {
+          float* c = ws.per_layer.row(first + i) + layer * width;
+          Vector().scale(context_scale, width, c);
+          per_layer_norm_.Apply(c, width, c);
+          Vector().add_then_scale(&token[layer * width], half, width, c);
+        }
+      });
+      per_layer_table_.Release();
+    }
     Show(ws.observer, "per_layer_input", ws.per_layer);
   }
 
@@ -134,15 +140,15 @@ class Gemma4 : public Model {
   bool AttentionPart(int i, const Batch& batch, Gemma4Workspace& ws,
                      ThreadPool& pool) const {
     const Layer& layer = layers_[i];
-    const AttentionBatch rows = {
-        .rows = ws.active.rows,
-        .sequences = batch.sequences,
-        .rope = config_.layers[i].sliding ? ws.active.rope_sliding
-                                          : ws.active.rope_global,
-        .slice = kv_layout_.SliceOf(i),
-        .group = kv_layout_.layers[i].group,
-        .observer = ws.observer,
-        .layer = i};
+    const AttentionBatch rows = {.rows = ws.active.rows,
+                                 .sequences = batch.sequences,
+                                 .rope = config_.layers[i].sliding
+                                             ? ws.active.rope_sliding
+                                             : ws.active.rope_global,
+                                 .slice = kv_layout_.SliceOf(i),
+                                 .group = kv_layout_.layers[i].group,
+                                 .observer = ws.observer,
+                                 .layer = i};
 
     ws.x.Resize(ws.h.rows(), ws.h.cols());
     layer.attention_norm.Rows(ws.h, ws.x, pool);
@@ -245,7 +251,7 @@ class Gemma4 : public Model {
     return OkStatus();
   }
 
-  RowTable embedding_;           // [vocab, hidden]
+  RowTable embedding_;  // [vocab, hidden]
   float embedding_scale_ = 1.0f;
   RowTable per_layer_table_;     // [vocab, layers * width], stays on disk
   Linear per_layer_projection_;  // [layers * width, hidden]
@@ -254,7 +260,7 @@ class Gemma4 : public Model {
   std::vector<Layer> layers_;
   RmsNorm final_norm_;
   bool tied_ = true;  // the head is the embedding
-  Linear head_;                  // [vocab, hidden]
+  Linear head_;       // [vocab, hidden]
 };
 
 Status Gemma4::Load(WeightLoader& loader) {
@@ -264,9 +270,9 @@ Status Gemma4::Load(WeightLoader& loader) {
   embedding_scale_ = EmbeddingScale(c.hidden, embedding_.type());
   if (c.per_layer_width > 0) {
     const int64_t all = c.layer_count() * c.per_layer_width;
-    CARAT_ASSIGN_OR_RETURN(per_layer_table_,
-                           loader.Table("per_layer_token_embd.weight",
-                                        embedding_.rows(), all));
+    CARAT_ASSIGN_OR_RETURN(
+        per_layer_table_,
+        loader.Table("per_layer_token_embd.weight", embedding_.rows(), all));
     CARAT_ASSIGN_OR_RETURN(
         per_layer_projection_,
         loader.Matrix("per_layer_model_proj.weight", all, c.hidden));
@@ -288,8 +294,8 @@ Status Gemma4::Load(WeightLoader& loader) {
 Status Gemma4::LoadLayer(int i, WeightLoader& loader, Layer& layer) const {
   const int64_t hidden = config_.hidden, ffn = config_.layers[i].ffn;
   const std::string blk = fmt::format("blk.{}.", i);
-  CARAT_RETURN_IF_ERROR(LoadNorm(loader, blk + "attn_norm.weight", hidden,
-                                 layer.attention_norm));
+  CARAT_RETURN_IF_ERROR(
+      LoadNorm(loader, blk + "attn_norm.weight", hidden, layer.attention_norm));
   CARAT_RETURN_IF_ERROR(LoadAttention(loader, config_, i, layer.attention));
   layer.attention.norm_values = true;
   if (layer.attention.owns_cache() && loader.Has(blk + "attn_v.weight")) {
@@ -348,25 +354,22 @@ Status Gemma4::LoadMixture(const std::string& blk, WeightLoader& loader,
   const std::string fused = blk + "ffn_gate_up_exps.weight";
   if (loader.Has(fused)) {
     // Rows [0, ffn) of each expert are the gate, [ffn, 2 ffn) the up matrix.
-    CARAT_ASSIGN_OR_RETURN(
-        moe.gate, loader.Stack(fused, count, 2 * ffn, hidden, 0, ffn));
+    CARAT_ASSIGN_OR_RETURN(moe.gate,
+                           loader.Stack(fused, count, 2 * ffn, hidden, 0, ffn));
     CARAT_ASSIGN_OR_RETURN(
         moe.up, loader.Stack(fused, count, 2 * ffn, hidden, ffn, ffn));
   } else {
-    CARAT_ASSIGN_OR_RETURN(moe.gate,
-                           loader.Stack(blk + "ffn_gate_exps.weight", count,
-                                        ffn, hidden, 0, ffn));
-    CARAT_ASSIGN_OR_RETURN(moe.up,
-                           loader.Stack(blk + "ffn_up_exps.weight", count, ffn,
-                                        hidden, 0, ffn));
+    CARAT_ASSIGN_OR_RETURN(moe.gate, loader.Stack(blk + "ffn_gate_exps.weight",
+                                                  count, ffn, hidden, 0, ffn));
+    CARAT_ASSIGN_OR_RETURN(moe.up, loader.Stack(blk + "ffn_up_exps.weight",
+                                                count, ffn, hidden, 0, ffn));
   }
-  CARAT_ASSIGN_OR_RETURN(moe.down,
-                         loader.Stack(blk + "ffn_down_exps.weight", count,
-                                      hidden, ffn, 0, hidden));
+  CARAT_ASSIGN_OR_RETURN(moe.down, loader.Stack(blk + "ffn_down_exps.weight",
+                                                count, hidden, ffn, 0, hidden));
   CARAT_RETURN_IF_ERROR(
       LoadNorm(loader, blk + "pre_ffw_norm_2.weight", hidden, mix.norm));
-  CARAT_RETURN_IF_ERROR(LoadNorm(loader, blk + "post_ffw_norm_1.weight",
-                                 hidden, mix.post_dense_norm));
+  CARAT_RETURN_IF_ERROR(LoadNorm(loader, blk + "post_ffw_norm_1.weight", hidden,
+                                 mix.post_dense_norm));
   return LoadNorm(loader, blk + "post_ffw_norm_2.weight", hidden,
                   mix.post_norm);
 }

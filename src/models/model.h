@@ -71,14 +71,16 @@ struct ModelOptions {
   WeightLoader::Progress progress;
 };
 
-// Loads whatever `file` holds. `file` must outlive the model. `pool` may be null
-// in plan mode. Errors: unknown architecture (says which, and which are known),
-// missing or misshapen tensors, no memory.
+// Loads whatever `file` holds. `file` must outlive the model. `pool` may be
+// null in plan mode. Errors: unknown architecture (says which, and which are
+// known), missing or misshapen tensors, no memory.
 Result<std::unique_ptr<Model>> LoadModel(const ModelFile& file,
                                          const ModelOptions& options,
                                          ThreadPool* pool);
 // "gemma3, gemma4"
 std::string KnownArchitectures();
+// The error for an architecture carat does not run: which, and which are known.
+Status UnknownArchitecture(const ModelFile& file, const std::string& name);
 
 }  // namespace carat
 

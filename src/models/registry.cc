@@ -31,6 +31,13 @@ std::string KnownArchitectures() {
   return names;
 }
 
+Status UnknownArchitecture(const ModelFile& file, const std::string& name) {
+  return Unsupported(fmt::format(
+      "{}: the model's architecture is '{}', which carat does not run; known "
+      "architectures: {}",
+      file.path(), name, KnownArchitectures()));
+}
+
 Result<std::unique_ptr<Model>> LoadModel(const ModelFile& file,
                                          const ModelOptions& options,
                                          ThreadPool* pool) {
@@ -43,10 +50,7 @@ Result<std::unique_ptr<Model>> LoadModel(const ModelFile& file,
                         raw ? a.norm_offset : 0.0f, options.progress);
     return a.load(std::move(config), options, loader);
   }
-  return Unsupported(fmt::format(
-      "{}: the model's architecture is '{}', which carat does not run; known "
-      "architectures: {}",
-      file.path(), name, KnownArchitectures()));
+  return UnknownArchitecture(file, name);
 }
 
 }  // namespace carat

@@ -60,9 +60,8 @@ Result<GrammarPtr> Constraints::ForTools(const GenerateRequest& request,
     schemas.push_back(std::move(schema));
   }
   ToolCallOptions options;
-  options.syntax = format.name() == "functiongemma"
-                       ? ToolSyntax::kFunctionGemma
-                       : ToolSyntax::kGemma4;
+  options.syntax = format.name() == "functiongemma" ? ToolSyntax::kFunctionGemma
+                                                    : ToolSyntax::kGemma4;
   options.mode = request.tool_choice.mode == ToolChoice::Mode::kRequired
                      ? ToolCallMode::kRequired
                      : ToolCallMode::kLazy;
@@ -76,8 +75,10 @@ Result<GrammarPtr> Constraints::ForOutput(const OutputConstraint& constraint,
   JsonGrammarOptions options;
   options.thought = thought;
   switch (constraint.kind) {
-    case Kind::kRegex: return cache_.Regex(constraint.text, Trie());
-    case Kind::kGbnf: return cache_.Gbnf(constraint.text, Trie());
+    case Kind::kRegex:
+      return cache_.Regex(constraint.text, Trie());
+    case Kind::kGbnf:
+      return cache_.Gbnf(constraint.text, Trie());
     case Kind::kJsonSchema: {
       Result<Json> schema = Json::Parse(constraint.text);
       if (!schema.ok()) return schema.status().WithContext("the JSON schema");
@@ -108,10 +109,9 @@ Result<std::optional<GrammarState>> Constraints::Build(
         format.name()));
   }
   const ThoughtPrefix thought =
-      state == OutputState::kThought ? ThoughtPrefix::kOpen
-      : request.think && format.supports_thinking()
-          ? ThoughtPrefix::kOptional
-          : ThoughtPrefix::kNone;
+      state == OutputState::kThought                ? ThoughtPrefix::kOpen
+      : request.think && format.supports_thinking() ? ThoughtPrefix::kOptional
+                                                    : ThoughtPrefix::kNone;
   if (shaped && calls &&
       request.tool_choice.mode == ToolChoice::Mode::kRequired) {
     return InvalidArgument(

@@ -73,8 +73,8 @@ class EngineImpl : public Engine {
   // Runs `count` pseudo-random tokens of one sequence in steps.
   Status Feed(KvSequence& kv, int64_t count);
   int vocab() const {
-    return static_cast<int>(std::min<int64_t>(model_->config().vocab,
-                                              tokenizer_->vocab_size()));
+    return static_cast<int>(
+        std::min<int64_t>(model_->config().vocab, tokenizer_->vocab_size()));
   }
 
   std::unique_ptr<ModelFile> file_;
@@ -118,8 +118,7 @@ Status EngineImpl::Open(const EngineOptions& options) {
   model_options.mode = WeightLoader::Mode::kLoad;
   {
     ThreadPool loaders(threads);
-    CARAT_ASSIGN_OR_RETURN(model_,
-                           LoadModel(*file_, model_options, &loaders));
+    CARAT_ASSIGN_OR_RETURN(model_, LoadModel(*file_, model_options, &loaders));
   }
   scheduler_ = std::make_unique<Scheduler>(
       model_.get(), vocab(),
@@ -129,9 +128,9 @@ Status EngineImpl::Open(const EngineOptions& options) {
           .max_sequences = options.max_sequences,
           .kv_budget_bytes = plan_.kv_bytes,
           .prefix_entries = options.reuse_prefixes ? kPrefixEntries : 0});
-  load_seconds_ = std::chrono::duration<double>(
-                      std::chrono::steady_clock::now() - begin)
-                      .count();
+  load_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
   return OkStatus();
 }
 
@@ -170,9 +169,9 @@ Result<EngineImpl::Prepared> EngineImpl::Prepare(
   if (request.continue_last_message) render.ending = PromptEnding::kPrefill;
   CARAT_ASSIGN_OR_RETURN(RenderedPrompt rendered,
                          format_->Render(request.messages, render));
-  CARAT_ASSIGN_OR_RETURN(
-      out.tokens, TokenizeSegments(*tokenizer_, rendered.segments,
-                                   format_->syntax().reserved));
+  CARAT_ASSIGN_OR_RETURN(out.tokens,
+                         TokenizeSegments(*tokenizer_, rendered.segments,
+                                          format_->syntax().reserved));
   out.chat = true;
   out.state = rendered.state;
   return out;
@@ -267,9 +266,8 @@ Status EngineImpl::EvaluateLogits(
     const std::function<bool(int64_t, std::span<const float>)>& callback,
     Observer* observer) {
   if (static_cast<int64_t>(tokens.size()) > plan_.context_tokens) {
-    return InvalidArgument(fmt::format(
-        "{} tokens do not fit the context of {}", tokens.size(),
-        plan_.context_tokens));
+    return InvalidArgument(fmt::format("{} tokens do not fit the context of {}",
+                                       tokens.size(), plan_.context_tokens));
   }
   Status status;
   scheduler_->RunExclusive([&] {
@@ -288,8 +286,7 @@ Status EngineImpl::Feed(KvSequence& kv, int64_t count) {
     batch.sequences = {&kv.tables()};
     for (int64_t i = 0; i < step; ++i) {
       const int64_t position = kv.length() + i;
-      const uint32_t mixed =
-          static_cast<uint32_t>(position) * 2654435761u >> 8;
+      const uint32_t mixed = static_cast<uint32_t>(position) * 2654435761u >> 8;
       batch.rows.push_back({.token = static_cast<TokenId>(mixed % vocab()),
                             .position = position,
                             .sequence = 0,
@@ -350,15 +347,24 @@ Result<double> EngineImpl::Time(const Timed& what) {
 
 const char* FinishReasonName(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kStopString: return "stop_string";
-    case FinishReason::kToolCalls: return "tool_calls";
-    case FinishReason::kMaxTokens: return "max_tokens";
-    case FinishReason::kContextFull: return "context_full";
-    case FinishReason::kCancelled: return "cancelled";
-    case FinishReason::kRepetition: return "repetition";
-    case FinishReason::kMalformedCall: return "malformed_tool_call";
-    case FinishReason::kError: return "error";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kStopString:
+      return "stop_string";
+    case FinishReason::kToolCalls:
+      return "tool_calls";
+    case FinishReason::kMaxTokens:
+      return "max_tokens";
+    case FinishReason::kContextFull:
+      return "context_full";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kRepetition:
+      return "repetition";
+    case FinishReason::kMalformedCall:
+      return "malformed_tool_call";
+    case FinishReason::kError:
+      return "error";
   }
   return "unknown";
 }

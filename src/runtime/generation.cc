@@ -55,9 +55,9 @@ Result<std::unique_ptr<Generation>> Generation::Create(
           {.format = setup.format,
            .state = setup.state,
            .call_id_prefix = fmt::format(
-               "call_{:08x}_",
-               static_cast<uint32_t>(g->sampler_.seed() ^
-                                     g->submitted_.time_since_epoch().count()))},
+               "call_{:08x}_", static_cast<uint32_t>(
+                                   g->sampler_.seed() ^
+                                   g->submitted_.time_since_epoch().count()))},
           [events](GenerateEvent event) { events->Push(std::move(event)); }));
   return g;
 }
@@ -156,11 +156,11 @@ void Generation::Finish(FinishReason reason, std::string error) {
   done.reason = *output_->finished();
   done.error = std::move(error);
   done.stop_string = output_->stop_string();
-  done.usage = {.prompt_tokens = prompt_tokens_,
-                .cached_tokens = cached_tokens_,
-                .output_tokens =
-                    static_cast<int64_t>(tokens_.size()) - prompt_tokens_,
-                .thought_tokens = output_->thought_tokens()};
+  done.usage = {
+      .prompt_tokens = prompt_tokens_,
+      .cached_tokens = cached_tokens_,
+      .output_tokens = static_cast<int64_t>(tokens_.size()) - prompt_tokens_,
+      .thought_tokens = output_->thought_tokens()};
   done.seed = sampler_.seed();
   if (started_ != Clock::time_point{}) {
     done.timings.queue_ms = Milliseconds(started_ - submitted_);

@@ -27,7 +27,7 @@ struct GenerationSetup {
   const ChatFormat* format = nullptr;  // null: the output is plain text
   OutputState state = OutputState::kContent;
   std::optional<GrammarState> grammar;
-  std::vector<int32_t> suppress;       // never generated
+  std::vector<int32_t> suppress;  // never generated
   int vocab = 0;
   int64_t context_tokens = 0;
   std::shared_ptr<EventQueue> events;

@@ -11,9 +11,11 @@ namespace carat {
 namespace {
 
 // The program with its libraries, stacks and small heap, measured with an empty
-// model; and what a vocabulary entry costs in the tokenizer's tables.
+// model; and what a vocabulary entry and a merge cost in the tokenizer's
+// tables.
 constexpr uint64_t kProgramBytes = uint64_t{9} << 20;
 constexpr uint64_t kTokenBytes = 92;
+constexpr uint64_t kMergeBytes = 80;
 // Kept free for the rest of the machine.
 constexpr uint64_t kReserveBytes = uint64_t{256} << 20;
 
@@ -29,6 +31,17 @@ uint64_t OnDiskBytes(const ModelFile& file, const DecoderConfig& config) {
     }
   }
   return bytes;
+}
+
+uint64_t TokenizerBytes(const ModelFile& file, const DecoderConfig& config) {
+  uint64_t merges = 0;
+  if (file.kind() == ModelFile::Kind::kGguf) {
+    const auto array = file.metadata().Array("tokenizer.ggml.merges");
+    if (array.ok() && *array != nullptr) merges = (*array)->count;
+  } else if (!file.tokenizer_json().empty()) {
+    merges = config.vocab * 2;  // as Gemma's vocabularies have
+  }
+  return kTokenBytes * config.vocab + kMergeBytes * merges;
 }
 
 MemoryPlan PlanAt(const ModelFile& file, const Model& model,
@@ -49,7 +62,7 @@ MemoryPlan PlanAt(const ModelFile& file, const Model& model,
   }
   plan.scratch_bytes = model.WorkspaceBytes(
       std::min(options.step_tokens, context), 1, options.threads);
-  plan.tokenizer_bytes = kTokenBytes * model.config().vocab;
+  plan.tokenizer_bytes = TokenizerBytes(file, model.config());
   plan.program_bytes = kProgramBytes;
   plan.on_disk_bytes = OnDiskBytes(file, model.config());
   plan.available_bytes = ReadMemoryInfo().available;
@@ -83,7 +96,8 @@ Result<MemoryPlan> PlanMemory(const ModelFile& file, const Model& model,
   if (options.context_tokens < 0) {
     return InvalidArgument(fmt::format(
         "a context of {} tokens makes no sense; give a positive number, or 0 "
-        "for the model's own", options.context_tokens));
+        "for the model's own",
+        options.context_tokens));
   }
   const int64_t own = model.config().context_tokens;
   if (options.context_tokens > 0) {
@@ -103,12 +117,12 @@ Result<MemoryPlan> PlanMemory(const ModelFile& file, const Model& model,
 
 Result<MemoryPlan> PlanMemory(const ModelFile& file,
                               const PlanOptions& options) {
-  CARAT_ASSIGN_OR_RETURN(
-      auto model, LoadModel(file,
-                            {.kv_type = options.kv_type,
-                             .mode = WeightLoader::Mode::kPlan,
-                             .progress = {}},
-                            nullptr));
+  CARAT_ASSIGN_OR_RETURN(auto model,
+                         LoadModel(file,
+                                   {.kv_type = options.kv_type,
+                                    .mode = WeightLoader::Mode::kPlan,
+                                    .progress = {}},
+                                   nullptr));
   return PlanMemory(file, *model, options);
 }
 
@@ -121,14 +135,14 @@ Status CheckFits(const ModelFile& file, const Model& model,
   const std::string advice =
       fits >= kSmallestContext
           ? fmt::format("--ctx {} would fit", fits)
-          : std::string("no context fits; free memory or take a smaller model "
-                        "or quantisation");
+          : std::string(
+                "no context fits; free memory or take a smaller model "
+                "or quantisation");
   return ResourceExhausted(fmt::format(
       "{} needs {} MiB with a context of {} tokens, {} MiB are available: {} "
       "MiB are missing; {}",
-      file.path(), need >> 20, plan.context_tokens,
-      plan.available_bytes >> 20, (need - plan.available_bytes) >> 20,
-      advice));
+      file.path(), need >> 20, plan.context_tokens, plan.available_bytes >> 20,
+      (need - plan.available_bytes) >> 20, advice));
 }
 
 }  // namespace carat

@@ -14,16 +14,16 @@ namespace carat {
 
 struct MemoryPlan {
   struct Group {
-    std::string name;      // "global" or "sliding 512"
-    int layers = 0;        // that own a cache
-    uint64_t bytes = 0;    // at context_tokens
+    std::string name;    // "global" or "sliding 512"
+    int layers = 0;      // that own a cache
+    uint64_t bytes = 0;  // at context_tokens
   };
   int64_t context_tokens = 0;
   uint64_t file_bytes = 0;
-  uint64_t weights_bytes = 0;    // packed
+  uint64_t weights_bytes = 0;  // packed
   std::vector<Group> kv_groups;
   uint64_t kv_bytes = 0;
-  uint64_t scratch_bytes = 0;    // activations of the largest step
+  uint64_t scratch_bytes = 0;  // activations of the largest step
   uint64_t tokenizer_bytes = 0;
   uint64_t program_bytes = 0;    // the process itself
   uint64_t on_disk_bytes = 0;    // tables that are read row by row
@@ -37,7 +37,7 @@ struct MemoryPlan {
 struct PlanOptions {
   int64_t context_tokens = 0;  // 0: the model's own, or what fits
   KvType kv_type = KvType::kF16;
-  int64_t step_tokens = 512;   // largest prefill step
+  int64_t step_tokens = 512;  // largest prefill step
   int threads = 1;
 };
 

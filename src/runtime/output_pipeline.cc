@@ -87,9 +87,10 @@ void OutputPipeline::Deliver(std::vector<OutputEvent> events) {
       case Kind::kCallDropped:
         break;  // the finish reason says that the output was cut
       case Kind::kCallError:
-        error_ = fmt::format("the model wrote a tool call that cannot be "
-                             "read: {}",
-                             e.text);
+        error_ = fmt::format(
+            "the model wrote a tool call that cannot be "
+            "read: {}",
+            e.text);
         break;
     }
   }
@@ -135,10 +136,12 @@ void OutputPipeline::EndParser(OutputParser::Cut cut) {
     return Finish(FinishReason::kStopString);
   }
   switch (finish) {
-    case OutputFinish::kToolCalls: return Finish(FinishReason::kToolCalls);
+    case OutputFinish::kToolCalls:
+      return Finish(FinishReason::kToolCalls);
     case OutputFinish::kMalformedCall:
       return Finish(FinishReason::kMalformedCall);
-    default: return Finish(FinishReason::kStop);
+    default:
+      return Finish(FinishReason::kStop);
   }
 }
 

@@ -29,7 +29,7 @@ class RepetitionDetector {
   static constexpr int kMinTimes = 8;
 
  private:
-  std::vector<TokenId> last_;               // ring of kMaxPeriod tokens
+  std::vector<TokenId> last_;  // ring of kMaxPeriod tokens
   int64_t count_ = 0;
   std::vector<int> run_ = std::vector<int>(kMaxPeriod + 1, 0);  // by period
 };

@@ -14,14 +14,13 @@ int64_t CommonPrefix(std::span<const TokenId> a, std::span<const TokenId> b) {
 
 }  // namespace
 
-KvSequence PrefixCache::Find(std::span<const TokenId> tokens,
-                             PagePool* pool) {
+KvSequence PrefixCache::Find(std::span<const TokenId> tokens, PagePool* pool) {
   auto best = entries_.end();
   int64_t best_length = 0;
   for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    const int64_t length = std::min<int64_t>(
-        CommonPrefix(it->tokens, tokens),
-        static_cast<int64_t>(tokens.size()) - 1);
+    const int64_t length =
+        std::min<int64_t>(CommonPrefix(it->tokens, tokens),
+                          static_cast<int64_t>(tokens.size()) - 1);
     if (length > best_length && it->kv.CanTruncate(length)) {
       best = it;
       best_length = length;

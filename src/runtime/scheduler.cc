@@ -194,8 +194,7 @@ bool Scheduler::Step() {
   if (batch.rows.empty()) return false;
 
   ForwardResult result;
-  const Status status =
-      model_->Forward(batch, *workspace_, pool_, &result);
+  const Status status = model_->Forward(batch, *workspace_, pool_, &result);
   if (!status.ok()) {
     for (const Share& s : shares) {
       s.generation->Finish(FinishReason::kError, status.message());
@@ -220,8 +219,7 @@ void Scheduler::Deliver(const std::vector<Share>& shares,
       prefixes_.Insert(g.tokens(), g.kv->Fork(g.kv->length()));
     }
     if (!s.samples) continue;
-    float* logits =
-        const_cast<float*>(result.logits + output * result.stride);
+    float* logits = const_cast<float*>(result.logits + output * result.stride);
     ++output;
     g.Step({logits, static_cast<size_t>(vocab_)});
     std::lock_guard<std::mutex> lock(mutex_);

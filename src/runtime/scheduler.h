@@ -79,10 +79,10 @@ class Scheduler {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::unique_ptr<Generation>> queue_;      // guarded by mutex_
-  std::deque<std::function<void()>> jobs_;             // guarded by mutex_
-  EngineStats stats_;                                  // guarded by mutex_
-  bool stop_ = false;                                  // guarded by mutex_
+  std::deque<std::unique_ptr<Generation>> queue_;  // guarded by mutex_
+  std::deque<std::function<void()>> jobs_;         // guarded by mutex_
+  EngineStats stats_;                              // guarded by mutex_
+  bool stop_ = false;                              // guarded by mutex_
   std::thread thread_;
 };
 

@@ -61,8 +61,8 @@ class RankMerges {
   // Room for `count` merges; call once, before Add.
   Status Reserve(size_t count);
   // Appends the merge of the next rank; halves in inner text. A result that is
-  // no piece is an error. Merges that would put a marker into text are left out,
-  // and so are those with a half that is no piece: they can never apply.
+  // no piece is an error. Merges that would put a marker into text are left
+  // out, and so are those with a half that is no piece: they can never apply.
   Status Add(std::string_view left, std::string_view right);
 
   Merge Find(const SymbolPair& pair) const {
