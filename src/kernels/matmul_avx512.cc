@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 
 #if defined(CARAT_SIMDE)
-#include "avx512_simde.h"  // in tests/cross
+#include <avx512_simde.h>  // in tests/cross
 #else
 #include <immintrin.h>
 #endif

@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 
 #if defined(CARAT_SIMDE)
-#include "avx512_simde.h"  // in tests/cross: emulates the one instruction
+#include <avx512_simde.h>  // in tests/cross: emulates the one instruction
 #else
 #include <immintrin.h>
 #endif

@@ -12,6 +12,10 @@ constexpr int kTileVecs = kVecs * kTileGroups;
 constexpr int kTileWidth = kTileVecs * kLanes;  // output rows of a tile
 constexpr int kPanelBlocks = 16;                // 512 columns decoded at a time
 constexpr int kCodeBytes = kLanes * 4;
+// How far ahead of use packed weights are requested: what a core reads from
+// memory during the latency of one read, and across the page boundaries at
+// which hardware prefetchers stop.
+constexpr int kPrefetchBytes = 3072;
 
 // Activation rows of one pass: first blocks, and the distance to a row's
 // 16-bit form.
@@ -285,6 +289,10 @@ void MatVec(const MatMulTask& task, int64_t row, int64_t g) {
     DirectBlock<L> w = {at, at + kSpec.head_bytes};
     at += kSpec.head_bytes + kSpec.super * kSpec.block_bytes;
     for (int b = 0; b < kSpec.super; ++b) {
+      CARAT_UNROLL
+      for (int i = 0; i < kSpec.block_bytes; i += 64) {
+        __builtin_prefetch(w.block + kPrefetchBytes + i);
+      }
       AddBlock<L>(w, x, acc);
       Advance(x);
       w.block += kSpec.block_bytes;

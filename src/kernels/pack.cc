@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -5,7 +7,6 @@
 #include <limits>
 #include <vector>
 
-#include "fmt/format.h"
 #include "kernels/matmul.h"
 #include "kernels/pack_layout.h"
 #include "tensor/dequantize.h"
