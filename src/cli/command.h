@@ -30,6 +30,7 @@ void AddScoreCommand(CLI::App& app, CommandMain* chosen);
 void AddBenchCommand(CLI::App& app, CommandMain* chosen);
 void AddDoctorCommand(CLI::App& app, CommandMain* chosen);
 void AddListCommand(CLI::App& app, CommandMain* chosen);
+void AddDumpCommand(CLI::App& app, CommandMain* chosen);
 void AddVersionCommand(CLI::App& app, CommandMain* chosen);
 
 // Prints "carat: error: ..." and returns the exit code for it.

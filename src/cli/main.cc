@@ -50,6 +50,7 @@ int Main(int argc, char** argv) {
   AddScoreCommand(app, &chosen);
   AddBenchCommand(app, &chosen);
   AddDoctorCommand(app, &chosen);
+  AddDumpCommand(app, &chosen);
   AddVersionCommand(app, &chosen);
   try {
     app.parse(argc, argv);
