@@ -208,8 +208,8 @@ class Gemma4 : public Model {
     });
     ws.gated.Quantize(pool);
     e.projection.Forward(ws.gated, ws.y, pool);
-    e.post_norm.AddTo(ws.y, ws.h, pool);
     ShowLayer(ws.observer, i, "per_layer_out", ws.y);
+    e.post_norm.AddTo(ws.y, ws.h, pool);
   }
 
   void Head(Gemma4Workspace& ws, ThreadPool& pool,
