@@ -1,11 +1,12 @@
 // Whole grammars from JSON schemas and from tool declarations.
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/utf8.h"
-#include "fmt/format.h"
 #include "grammar/compiled_grammar.h"
 #include "grammar/schema_reader.h"
 #include "grammar/schema_writer.h"

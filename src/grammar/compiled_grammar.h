@@ -108,6 +108,8 @@ class CompiledGrammar {
 
  private:
   friend class Linker;
+  friend class RunFinder;
+  static void FindRuns(CompiledGrammar* grammar);
   CompiledGrammar() = default;
 
   TokenTriePtr tokens_;

@@ -1,5 +1,7 @@
 #include "grammar/decimal_range.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -7,8 +9,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "fmt/format.h"
 
 namespace carat {
 namespace {

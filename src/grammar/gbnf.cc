@@ -1,6 +1,8 @@
 // GBNF, the grammar notation of llama.cpp: rules `name ::= ...` of literals,
 // character classes, references, groups and repeats, and control tokens
 // written as <piece> or <[id]>.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "fmt/format.h"
 #include "grammar/compiled_grammar.h"
 #include "grammar/regex.h"
 

@@ -1,10 +1,11 @@
+#include <fmt/format.h>
+
 #include <list>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
-#include "fmt/format.h"
 #include "grammar/grammar.h"
 
 namespace carat {

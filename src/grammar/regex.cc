@@ -1,12 +1,13 @@
 #include "grammar/regex.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/utf8.h"
-#include "fmt/format.h"
 
 namespace carat {
 namespace {

@@ -1,4 +1,6 @@
 // How strings and undeclared keys of a schema are written.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "fmt/format.h"
 #include "grammar/regex.h"
 #include "grammar/schema_writer.h"
 #include "grammar/string_format.h"

@@ -1,11 +1,12 @@
 #include "grammar/schema_writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "base/utf8.h"
-#include "fmt/format.h"
 #include "grammar/decimal_range.h"
 
 namespace carat {

@@ -11,6 +11,7 @@
 // In the texts of tool calls control tokens stand between U+0001 and U+0002.
 // Times of masks and compiles go to stderr at the end.
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -64,36 +65,63 @@ bool Has(const std::vector<uint64_t>& mask, TokenId id) {
   return (mask[id / 64] >> (id % 64) & 1) != 0;
 }
 
+// Tokens that help a text to its end: control tokens, single characters.
+struct Exits {
+  std::vector<TokenId> control, quotes, brackets, characters;
+
+  explicit Exits(const TokenTrie& tokens) {
+    for (TokenId id = 0; id < tokens.size(); ++id) {
+      const std::string_view text = tokens.Text(id);
+      if (!tokens.IsText(id)) {
+        control.push_back(id);
+      } else if (text.size() == 1) {
+        characters.push_back(id);
+        if (text == "\"") quotes.push_back(id);
+        if (text == "}" || text == "]") brackets.push_back(id);
+      }
+    }
+  }
+};
+
+TokenId AnyOf(const std::vector<TokenId>& list,
+              const std::vector<uint64_t>& mask, uint64_t random) {
+  std::vector<TokenId> allowed;
+  for (TokenId id : list) {
+    if (Has(mask, id)) allowed.push_back(id);
+  }
+  return allowed.empty() ? -1 : allowed[random % allowed.size()];
+}
+
 // Any allowed token; or, once the text should end, an end or control token, a
 // quote, mostly brackets, and else any single character.
 TokenId Choose(const TokenTrie& tokens, const std::vector<uint64_t>& mask,
                bool closing, std::mt19937_64* random) {
+  static const Exits exits(tokens);
   if (closing && (*random)() % 8 != 0) {
     for (TokenId id : tokens.end_of_generation()) {
       if (Has(mask, id)) return id;
     }
-    std::vector<TokenId> quotes, brackets, characters;
-    for (TokenId id = 0; id < tokens.size(); ++id) {
-      if (!Has(mask, id)) continue;
-      if (!tokens.IsText(id)) return id;
-      const std::string_view text = tokens.Text(id);
-      if (text.size() != 1) continue;
-      if (text[0] == '"') quotes.push_back(id);
-      if (text[0] == '}' || text[0] == ']') brackets.push_back(id);
-      characters.push_back(id);
-    }
-    for (const std::vector<TokenId>* list : {&quotes, &brackets, &characters}) {
-      if (list->empty() || (list == &brackets && (*random)() % 4 == 0)) {
-        continue;
-      }
-      return (*list)[(*random)() % list->size()];
+    for (const auto* list :
+         {&exits.control, &exits.quotes, &exits.brackets, &exits.characters}) {
+      if (list == &exits.brackets && (*random)() % 4 == 0) continue;
+      const TokenId id = AnyOf(*list, mask, (*random)());
+      if (id >= 0) return id;
     }
   }
-  std::vector<TokenId> allowed;
-  for (TokenId id = 0; id < tokens.size(); ++id) {
-    if (Has(mask, id)) allowed.push_back(id);
+  uint64_t count = 0;
+  for (uint64_t word : mask) count += std::popcount(word);
+  if (count == 0) return -1;
+  uint64_t skip = (*random)() % count;
+  for (size_t i = 0;; ++i) {
+    const uint64_t here = std::popcount(mask[i]);
+    if (skip >= here) {
+      skip -= here;
+      continue;
+    }
+    uint64_t word = mask[i];
+    while (skip-- > 0) word &= word - 1;
+    return static_cast<TokenId>(i * 64 + std::countr_zero(word));
   }
-  return allowed.empty() ? -1 : allowed[(*random)() % allowed.size()];
 }
 
 Json Walk(const GrammarPtr& grammar, uint64_t seed) {

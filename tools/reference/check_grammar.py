@@ -293,7 +293,8 @@ def run_ajv(args, pairs):
 
 def validate(schema, value):
     checker = jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.FormatChecker())
+        schema,
+        format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     error = next(iter(checker.iter_errors(value)), None)
     return error.message if error else None
 
@@ -306,6 +307,12 @@ class Tally:
         self.counts["FAILED"] += 1
         if len(self.failures) < 10:
             self.failures.append(what)
+
+    def cut(self, schema, text):
+        """The sampler did not find the end within its limit."""
+        self.counts["cut off"] += 1
+        if self.counts["cut off"] <= 3:
+            print("  cut off:", json.dumps(schema), "...", repr(text[-200:]))
 
     def report(self):
         print(self.name, dict(self.counts))
@@ -343,7 +350,7 @@ def check_schemas(args, rng):
                 tally.fail(json.dumps(job["schema"]), walk)
                 continue
             if not walk["finished"]:
-                tally.counts["cut off"] += 1
+                tally.cut(job["schema"], walk["text"])
                 continue
             try:
                 value = json.loads(walk["text"])
@@ -384,7 +391,7 @@ def check_tools(args, rng):
                 tally.fail(json.dumps(job), walk)
                 continue
             if not walk["finished"]:
-                tally.counts["cut off"] += 1
+                tally.cut(job["tools"], walk["text"])
                 continue
             tally.counts["finished"] += 1
             try:
