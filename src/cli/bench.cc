@@ -253,12 +253,12 @@ void AddBenchCommand(CLI::App& app, CommandMain* chosen) {
                    "Depths of context to generate at, or none")
       ->capture_default_str();
   command->add_option("--decode-tokens", a->decode_tokens, "Tokens to generate")
-      ->check(CLI::Range(int64_t{1}, int64_t{100000}))
+      ->check(CLI::Range(int64_t{1}, int64_t{100000}).description(""))
       ->capture_default_str();
   command->add_option("--rows", a->rows, "Sequences that generate at once")
       ->capture_default_str();
   command->add_option("--repeats", a->repeats, "Runs of each; medians count")
-      ->check(CLI::Range(1, 1000))
+      ->check(CLI::Range(1, 1000).description(""))
       ->capture_default_str();
   command->add_flag("--json", a->json, "One JSON object");
   AddNoiseOptions(*command, &a->engine);

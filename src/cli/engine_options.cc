@@ -21,13 +21,15 @@ void AddModelOptions(CLI::App& command, EngineArguments* a) {
       .add_option("--ctx", a->context_tokens,
                   "Context in tokens; default: the model's, or what fits into "
                   "memory")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31).description(""))
+      ->type_name("N");
   command
       .add_option("--threads", a->threads,
                   "Threads; default: the CPUs this process may use")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N");
   command.add_option("--kv", a->kv, "Type of the KV cache: f16 or f32")
-      ->check(CLI::IsMember({"f16", "f32"}))
+      ->check(CLI::IsMember({"f16", "f32"}).description(""))
       ->capture_default_str();
 }
 

@@ -1,11 +1,13 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cwchar>
@@ -51,14 +53,31 @@ char* PromptCallback(EditLine* editor) {
   return const_cast<char*>(PromptOf(editor));
 }
 
+// Waits until a byte can be read; false on Ctrl-C. The signal is let in only
+// while waiting, so that none is lost between the look and the wait.
+bool WaitForInput() {
+  sigset_t blocked, old;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGINT);
+  sigaddset(&blocked, SIGTERM);
+  sigprocmask(SIG_BLOCK, &blocked, &old);
+  pollfd wait = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  while (!InterruptGuard::Interrupted() && ppoll(&wait, 1, nullptr, &old) < 0 &&
+         errno == EINTR) {
+  }
+  sigprocmask(SIG_SETMASK, &old, nullptr);
+  return !InterruptGuard::Interrupted();
+}
+
 // One character of the terminal. libedit's own reader tries again after a
 // signal; this one ends the line on Ctrl-C.
 int ReadCharacter(EditLine*, wchar_t* out) {
   std::mbstate_t state = {};
   for (;;) {
+    if (!WaitForInput()) return 0;
     char byte = 0;
     const ssize_t n = read(STDIN_FILENO, &byte, 1);
-    if (n < 0 && errno == EINTR && !InterruptGuard::Interrupted()) continue;
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return n < 0 ? -1 : 0;
     const size_t used = std::mbrtowc(out, &byte, 1, &state);
     if (used == static_cast<size_t>(-2)) continue;  // more bytes to come

@@ -175,7 +175,8 @@ void AddRunCommand(CLI::App& app, CommandMain* chosen) {
       ->add_option("--logprobs", a->logprobs,
                    "With --json: each token's log-probability and the N best")
       ->needs(json)
-      ->check(CLI::Range(0, 1000));
+      ->check(CLI::Range(0, 1000).description(""))
+      ->type_name("N");
   AddNoiseOptions(*command, &a->engine);
   AddSamplingOptions(*command, &a->sampling);
   command->footer(

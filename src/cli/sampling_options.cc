@@ -53,7 +53,7 @@ void AddSamplingOptions(CLI::App& command, SamplingArguments* a) {
     return command.add_option(name, *value, help)->group(group);
   };
   option("--max-tokens", &a->max_tokens, "Most tokens of an answer")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40).description(""));
   option("--temp", &a->temperature, "Temperature; 0 takes the likeliest");
   option("--top-k", &a->top_k, "Only the K likeliest tokens; 0: all");
   option("--top-p", &a->top_p, "Only the likeliest that make up P; 1: all");

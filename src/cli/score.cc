@@ -440,7 +440,7 @@ void AddScoreCommand(CLI::App& app, CommandMain* chosen) {
   command->add_option("FILE", a->file, "The text; - is stdin");
   command->add_flag("--ids", a->ids, "FILE holds token ids, not text");
   command->add_option("--windows", a->windows, "Only the first N windows")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40).description(""));
   auto* dump = command->add_option("--dump-logits", a->dump,
                                    "Write all logits to this file (large)");
   auto* reference = command->add_option(
