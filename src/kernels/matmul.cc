@@ -19,7 +19,6 @@ constexpr int64_t kActivationBytes = 192 << 10;
 constexpr int64_t kTaskWeightBytes = 128 << 10;
 // Results of one task of the gated product, kept on the stack twice.
 constexpr int64_t kGatedFloats = kMaxTaskRows * kRowGroup;
-static_assert(kGatedFloats >= kMaxTaskRows * kRowGroup);
 
 MatMulTaskFn KernelFor(Isa isa, PackedLayout layout) {
   MatMulTaskFn kernel = nullptr;
