@@ -54,8 +54,9 @@ class GbnfParser {
   static constexpr size_t kMaxInline = 400;
 
   size_t Line() const {
-    return 1 + static_cast<size_t>(
-                   std::count(text_.begin(), text_.begin() + at_, '\n'));
+    return 1 + static_cast<size_t>(std::count(
+                   text_.begin(), text_.begin() + std::min(at_, text_.size()),
+                   '\n'));
   }
   Status Bad(std::string_view what) const {
     return Malformed(fmt::format("GBNF grammar, line {}: {}.", Line(), what));
@@ -246,8 +247,8 @@ Result<char32_t> GbnfParser::CharOf(char quote) {
     return c.code;
   }
   ++at_;
-  const char c = Peek();
-  ++at_;
+  if (AtEnd()) return Bad(fmt::format("unfinished escape in {}", quote));
+  const char c = text_[at_++];
   int digits = 0;
   switch (c) {
     case 'n':

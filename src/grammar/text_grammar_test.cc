@@ -142,6 +142,17 @@ TEST(GbnfTest, ControlTokensAreTerminals) {
   EXPECT_TRUE(state.Accept(10));
 }
 
+TEST(GbnfTest, AnEscapeCutOffAtTheEndIsAnError) {
+  // Without a terminator behind it, as text from a request stands in memory.
+  for (const std::string_view text : {"root ::= [a\\", "root ::= \"\\"}) {
+    const std::vector<char> exact(text.begin(), text.end());
+    const auto grammar =
+        CompileGbnf({exact.data(), exact.size()}, TestTokens());
+    ASSERT_FALSE(grammar.ok());
+    EXPECT_NE(grammar.status().message().find("line 1"), std::string::npos);
+  }
+}
+
 TEST(GbnfTest, ErrorsNameLineOrRule) {
   struct {
     const char* text;

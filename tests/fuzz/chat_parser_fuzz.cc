@@ -77,12 +77,13 @@ void Run(std::string_view bytes) {
       (mode & 16) != 0 ? OutputState::kThought : OutputState::kContent,
       (mode & 32) != 0 ? Tools() : std::vector<ToolDeclaration>());
   std::vector<OutputEvent> events;
-  // Bytes from 0x80 up to the vocabulary's end stand for control tokens when
+  // Bytes from 0xE0 up to the vocabulary's end stand for control tokens when
   // the mode says so; otherwise pieces are spelled out.
   if ((mode & 64) != 0) {
     for (const char c : bytes) {
       const int byte = static_cast<uint8_t>(c);
-      parser.Add(byte < 0xE0 ? byte : byte - 0xE0 + 256, &events);
+      const TokenId id = byte < 0xE0 ? byte : byte - 0xE0 + 256;
+      if (id < tokenizer.vocab_size()) parser.Add(id, &events);
     }
   } else {
     for (const TokenId id : tokenizer.Encode(bytes, SpecialText::kParse)) {
