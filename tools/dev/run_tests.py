@@ -234,7 +234,7 @@ def fuzz_one(name, seconds):
     corpus.mkdir(parents=True, exist_ok=True)
     artifacts = folder / "artifacts"
     artifacts.mkdir(exist_ok=True)
-    command = [folder / name, f"-max_total_time={seconds}", "-timeout=20",
+    command = [folder / name, f"-max_total_time={seconds}", "-timeout=60",
                "-rss_limit_mb=2560", "-print_final_stats=1",
                f"-artifact_prefix={artifacts}/{name}-", corpus]
     seeds = TOP / "tests/fuzz/corpus" / name.removesuffix("_fuzz")
