@@ -3,6 +3,7 @@
 #include <histedit.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -127,6 +128,9 @@ class TerminalReader : public LineEditor {
     const char* text = el_gets(editor_, &count);
     if (InterruptGuard::Interrupted()) {
       el_reset(editor_);
+      // What was typed and not read yet goes with the line, as it does when
+      // the terminal itself turns Ctrl-C into the signal.
+      tcflush(STDIN_FILENO, TCIFLUSH);
       Print("\n");
       return LineEnd::kInterrupted;
     }
