@@ -89,7 +89,9 @@ Result<GrammarPtr> CompileToolCalls(std::span<const ToolSchema> tools,
   CARAT_ASSIGN_OR_RETURN(const TokenId quote, Control(*tokens, markers.quote));
   ExprBuilder b;
   const RuleId start = b.AddRule();
-  const ValueNotation notation{quote, std::string(markers.quote), false};
+  ValueNotation notation;
+  notation.quote = quote;
+  CARAT_ASSIGN_OR_RETURN(notation.quoted_text, TextWithout(markers.quote));
   static const Json kNoParameters =
       Json(Json::Object{{"type", "object"}, {"additionalProperties", false}});
   std::vector<std::string> notes;

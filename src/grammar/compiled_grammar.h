@@ -26,15 +26,17 @@ class CompiledGrammar {
   static constexpr uint32_t kMaxDepth = 192;
   static constexpr uint32_t kNoRow = ~uint32_t{0};
   static constexpr uint8_t kNoEdge = 255;
+  static constexpr uint32_t kFar = 1u << 30;
 
   struct State {
     uint32_t first_byte;
     uint32_t first_symbol;
     uint16_t bytes;
     uint16_t symbols;
-    uint32_t row;     // of `rows`, for states with many edges
-    uint32_t run;     // of `runs`, for states with runs
-    uint16_t height;  // nested calls needed to finish the rule from here
+    uint32_t row;       // of `rows`, for states with many edges
+    uint32_t run;       // of `runs`, for states with runs
+    uint16_t height;    // nested calls needed to finish the rule from here
+    uint32_t distance;  // bytes and tokens the shortest way out takes, about
     bool accept;
     bool has_calls;
     // Only returns: a call that ends here need not come back.
@@ -64,6 +66,9 @@ class CompiledGrammar {
     bool key_set = false;
     uint64_t counter_min = 0;
     uint64_t counter_max = Guard::kNoLimit;
+    // Nested calls each key's value needs, by its bit in the register.
+    std::vector<uint16_t> key_heights;
+    uint32_t max_key_height = 0;
     std::shared_ptr<MaskCache> masks;
   };
 
@@ -83,8 +88,24 @@ class CompiledGrammar {
   bool nullable() const { return nullable_; }
   const Run& run(uint32_t r) const { return runs_[r]; }
   const SymbolEdge& symbol(uint32_t i) const { return symbols_[i]; }
-  // Joined guard numbers do not fit the edges' 16 bits when there are many
-  // rules; they are relative to the rule.
+  // Whether an edge's guard can be passed `depth` calls deep; updates the
+  // register if so. Keys whose values nest too deeply there count as seen.
+  bool Pass(uint32_t rule, uint16_t guard, uint32_t depth,
+            uint64_t* reg) const {
+    if (guard == 0) return true;
+    const Guard& g = GuardOf(rule, guard);
+    const Rule& r = rules_[rule];
+    if (g.kind != Guard::Kind::kUnseen ||
+        depth + r.max_key_height <= kMaxDepth) {
+      return g.Pass(reg);
+    }
+    for (size_t bit = 0; bit < r.key_heights.size(); ++bit) {
+      const bool unseen = ((g.a & ~*reg) >> bit & 1) != 0;
+      if (unseen && depth + r.key_heights[bit] <= kMaxDepth) return true;
+    }
+    return false;
+  }
+  // Guard numbers on edges are relative to the rule.
   const Guard& GuardOf(uint32_t rule, uint16_t guard) const {
     return guards_[rule_guards_[rule] + guard];
   }
@@ -110,6 +131,7 @@ class CompiledGrammar {
   friend class Linker;
   friend class RunFinder;
   static void FindRuns(CompiledGrammar* grammar);
+  void FindDistances();
   CompiledGrammar() = default;
 
   TokenTriePtr tokens_;

@@ -32,13 +32,13 @@ struct NextSymbols {
 };
 
 void AddNext(const CompiledGrammar& grammar, const GrammarThread& thread,
-             NextSymbols* next) {
+             uint32_t depth, NextSymbols* next) {
   const CompiledGrammar::State& state = grammar.state(thread.state);
   const uint32_t rule = grammar.RuleOf(thread.state);
   for (uint32_t i = 0; i < state.bytes && !next->choice; ++i) {
     const ByteEdge& edge = grammar.byte_edge(state.first_byte + i);
     uint64_t reg = thread.reg;
-    if (!grammar.GuardOf(rule, edge.guard).Pass(&reg)) continue;
+    if (!grammar.Pass(rule, edge.guard, depth, &reg)) continue;
     if (edge.lo != edge.hi) next->choice = true;
     next->AddByte(edge.lo);
   }
@@ -46,7 +46,7 @@ void AddNext(const CompiledGrammar& grammar, const GrammarThread& thread,
     const SymbolEdge& edge = grammar.symbol(state.first_symbol + i);
     if (edge.kind == SymbolKind::kCall) continue;
     uint64_t reg = thread.reg;
-    if (!grammar.GuardOf(rule, edge.guard).Pass(&reg)) continue;
+    if (!grammar.Pass(rule, edge.guard, depth, &reg)) continue;
     if (edge.kind == SymbolKind::kFree) {
       next->choice = true;
     } else {
@@ -57,10 +57,14 @@ void AddNext(const CompiledGrammar& grammar, const GrammarThread& thread,
 
 // The one symbol that can follow; a choice also when the text may end.
 NextSymbols NextOf(const CompiledGrammar& grammar, bool complete,
-                   const std::vector<GrammarThread>& threads) {
+                   const std::vector<GrammarThread>& threads,
+                   const std::vector<GrammarFrame>& frames) {
   NextSymbols next;
   next.choice = complete;
-  for (const GrammarThread& thread : threads) AddNext(grammar, thread, &next);
+  for (const GrammarThread& thread : threads) {
+    const bool root = thread.frame == CompiledGrammar::kRoot;
+    AddNext(grammar, thread, root ? 0 : frames[thread.frame].depth, &next);
+  }
   return next;
 }
 
@@ -73,7 +77,8 @@ std::string GrammarState::ForcedText() const {
   stepper.threads() = threads_;
   bool complete = complete_ || finished_;
   while (text.size() < kMaxForcedBytes) {
-    const NextSymbols next = NextOf(*grammar_, complete, stepper.threads());
+    const NextSymbols next =
+        NextOf(*grammar_, complete, stepper.threads(), frames);
     if (next.choice || !next.byte) break;
     stepper.Byte(*next.byte);
     if (stepper.threads().empty() && !stepper.complete()) break;
@@ -91,7 +96,7 @@ std::vector<TokenId> GrammarState::ForcedTokens() const {
     if (!text.empty()) {
       if (!state.AcceptText(text)) break;
       const NextSymbols next =
-          NextOf(*grammar_, state.complete_, state.threads_);
+          NextOf(*grammar_, state.complete_, state.threads_, state.frames_);
       // A control token, or nothing at all, ends the last token for certain.
       const bool closed = (!next.choice && next.token) ||
                           (state.complete_ && state.threads_.empty());
@@ -105,8 +110,8 @@ std::vector<TokenId> GrammarState::ForcedTokens() const {
       }
       forced.insert(forced.end(), ids.begin(), ids.end());
     }
-    const NextSymbols next =
-        NextOf(*grammar_, state.complete_ || finished_, state.threads_);
+    const NextSymbols next = NextOf(*grammar_, state.complete_ || finished_,
+                                    state.threads_, state.frames_);
     if (next.choice || !next.token || !state.Step(*next.token)) break;
     forced.push_back(*next.token);
   }

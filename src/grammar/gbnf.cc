@@ -54,9 +54,9 @@ class GbnfParser {
   static constexpr size_t kMaxInline = 400;
 
   size_t Line() const {
-    return 1 + static_cast<size_t>(std::count(
-                   text_.begin(), text_.begin() + std::min(at_, text_.size()),
-                   '\n'));
+    const std::string_view before = text_.substr(0, at_);
+    return 1 +
+           static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
   }
   Status Bad(std::string_view what) const {
     return Malformed(fmt::format("GBNF grammar, line {}: {}.", Line(), what));
@@ -278,8 +278,7 @@ Result<char32_t> GbnfParser::CharOf(char quote) {
       return Bad(fmt::format("unknown escape in {}", quote));
   }
   uint32_t code = 0;
-  const std::string_view hex =
-      text_.substr(std::min(at_, text_.size()), static_cast<size_t>(digits));
+  const std::string_view hex = text_.substr(at_, static_cast<size_t>(digits));
   const auto [end, error] =
       std::from_chars(hex.data(), hex.data() + hex.size(), code, 16);
   if (error != std::errc() || hex.size() != static_cast<size_t>(digits) ||

@@ -36,8 +36,8 @@ enum class ThoughtPrefix {
 };
 
 struct JsonGrammarOptions {
-  // Whitespace between JSON tokens (up to 128 characters at a time). Without
-  // it the output is compact: {"a":1,"b":[2,3]}.
+  // Whitespace between JSON tokens. Without it the output is compact:
+  // {"a":1,"b":[2,3]}.
   bool any_whitespace = false;
   // Without it an object that lists properties is closed unless it says
   // otherwise, and a schema without "type" gets the type its keywords speak
@@ -115,6 +115,11 @@ class GrammarState {
   bool IsComplete() const { return complete_; }
   // An end-of-generation token was accepted; nothing may follow.
   bool IsFinished() const { return finished_; }
+
+  // About how many bytes and control tokens the shortest ending takes, for
+  // keeping a reserve. Minimum lengths and required keys still to come are not
+  // counted.
+  size_t BytesToEnd() const;
 
   // The bytes every continuation starts with; empty when there is a choice.
   std::string ForcedText() const;

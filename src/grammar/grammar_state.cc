@@ -13,6 +13,12 @@ void Allow(std::span<uint64_t> mask, TokenId token) {
   mask[token / 64] |= uint64_t{1} << (token % 64);
 }
 
+uint32_t DepthOf(const GrammarThread& thread,
+                 std::span<const GrammarFrame> frames) {
+  return thread.frame == CompiledGrammar::kRoot ? 0
+                                                : frames[thread.frame].depth;
+}
+
 void AllowAllBut(const std::vector<TokenId>& except, std::span<uint64_t> mask) {
   std::vector<bool> kept;
   for (TokenId token : except) {
@@ -30,7 +36,7 @@ void AddText(const CompiledGrammar& grammar, const GrammarThread& thread,
   const CompiledGrammar::State& state = grammar.state(thread.state);
   if (state.bytes == 0) return;
   const bool root = thread.frame == CompiledGrammar::kRoot;
-  const uint32_t depth = root ? 0 : frames[thread.frame].depth;
+  const uint32_t depth = DepthOf(thread, frames);
   const TokenTrie::Nodes& all = grammar.tokens().nodes();
   const LocalMaskPtr local = LocalMaskOf(grammar, thread.state, thread.reg);
   if (depth + local->reach > CompiledGrammar::kMaxDepth) {
@@ -54,14 +60,18 @@ void AddText(const CompiledGrammar& grammar, const GrammarThread& thread,
 }
 
 void AddSymbols(const CompiledGrammar& grammar, const GrammarThread& thread,
-                std::span<uint64_t> mask) {
+                uint32_t depth, std::span<uint64_t> mask) {
   const CompiledGrammar::State& state = grammar.state(thread.state);
   const uint32_t rule = grammar.RuleOf(thread.state);
   for (uint32_t i = 0; i < state.symbols; ++i) {
     const SymbolEdge& edge = grammar.symbol(state.first_symbol + i);
     if (edge.kind == SymbolKind::kCall) continue;
     uint64_t reg = thread.reg;
-    if (!grammar.GuardOf(rule, edge.guard).Pass(&reg)) continue;
+    if (!grammar.Pass(rule, edge.guard, depth, &reg)) continue;
+    if (depth + grammar.state(edge.target).height >
+        CompiledGrammar::kMaxDepth) {
+      continue;
+    }
     if (edge.kind == SymbolKind::kToken) {
       Allow(mask, static_cast<TokenId>(edge.argument));
       continue;
@@ -86,7 +96,7 @@ void GrammarState::Mask(std::span<uint64_t> mask) const {
   if (finished_) return;
   for (const GrammarThread& thread : threads_) {
     AddText(*grammar_, thread, frames_, mask);
-    AddSymbols(*grammar_, thread, mask);
+    AddSymbols(*grammar_, thread, DepthOf(thread, frames_), mask);
   }
   if (complete_) {
     for (TokenId token : tokens.end_of_generation()) Allow(mask, token);
@@ -94,6 +104,20 @@ void GrammarState::Mask(std::span<uint64_t> mask) const {
   if (tokens.size() % 64 != 0) {
     mask[tokens.size() / 64] &= (uint64_t{1} << (tokens.size() % 64)) - 1;
   }
+}
+
+size_t GrammarState::BytesToEnd() const {
+  if (complete_ || finished_) return 0;
+  size_t least = CompiledGrammar::kFar;
+  for (const GrammarThread& thread : threads_) {
+    size_t bytes = grammar_->state(thread.state).distance;
+    for (uint32_t frame = thread.frame; frame != CompiledGrammar::kRoot;
+         frame = frames_[frame].parent) {
+      bytes += grammar_->state(frames_[frame].ret).distance;
+    }
+    least = std::min(least, bytes);
+  }
+  return least;
 }
 
 bool GrammarState::CanAccept(TokenId token) const {

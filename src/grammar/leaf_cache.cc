@@ -9,7 +9,7 @@ void LocalMask::AddTo(std::span<uint64_t> mask) const {
 
 size_t LocalMask::Bytes() const {
   return sizeof(*this) + dense.size() * 8 + sparse.size() * 4 +
-         exit_nodes.size() * 4 + exits.byte.size() * 20 +
+         exit_nodes.size() * 4 + exits.nodes.size() * sizeof(TokenTrie::Node) +
          exits.tokens.size() * 4;
 }
 

@@ -63,6 +63,9 @@ class Linker {
   void DropMissingBytes(Dfa* dfa) const;
   void ComputeHeights();
   uint32_t HeightOf(size_t rule, const DfaState& state) const;
+  uint32_t KeysHeight(size_t rule) const;
+  uint32_t KeyHeight(size_t rule, uint64_t bit) const;
+  void ForgetDeadKeys();
   void DropDead(size_t rule);
   Status CheckLeftRecursion() const;
   void Join();
@@ -73,7 +76,9 @@ class Linker {
   std::vector<Dfa> dfas_;
   std::vector<std::vector<uint32_t>> heights_;
   std::vector<uint32_t> index_;  // RuleId -> position in dfas_
-  std::vector<uint32_t> guards_of_state_;
+  std::vector<uint32_t> keys_;   // what required keys add to each rule
+  // Byte edges that take a key, for rules with key sets.
+  std::vector<std::vector<ByteEdge>> takes_;
 };
 
 Status Linker::CompileRules(RuleId start) {
@@ -137,6 +142,7 @@ void Linker::DropMissingBytes(Dfa* dfa) const {
   dfa->bytes = std::move(kept);
 }
 
+// Nested calls needed from `state` on, required keys aside.
 uint32_t Linker::HeightOf(size_t rule, const DfaState& state) const {
   if (state.accept) return 0;
   const Dfa& dfa = dfas_[rule];
@@ -149,7 +155,8 @@ uint32_t Linker::HeightOf(size_t rule, const DfaState& state) const {
     const SymbolEdge& edge = dfa.symbols[state.first_symbol + e];
     uint32_t height = heights_[rule][edge.target];
     if (edge.kind == SymbolKind::kCall) {
-      const uint32_t callee = heights_[edge.argument][0];
+      const uint32_t callee =
+          std::max(heights_[edge.argument][0], keys_[edge.argument]);
       height = callee == kDead ? kDead : std::max(height, callee + 1);
     }
     best = std::min(best, height);
@@ -157,11 +164,45 @@ uint32_t Linker::HeightOf(size_t rule, const DfaState& state) const {
   return best;
 }
 
+// What every place in an object must leave room for: its required keys. Dead
+// when one of them has no value.
+uint32_t Linker::KeysHeight(size_t rule) const {
+  const Dfa& dfa = dfas_[rule];
+  uint64_t required = 0;
+  for (const Guard& guard : dfa.guards) {
+    if (guard.kind == Guard::Kind::kHave) required |= guard.a;
+  }
+  uint32_t highest = 0;
+  for (size_t bit = 0; required >> bit != 0 && bit < 64; ++bit) {
+    if ((required >> bit & 1) == 0) continue;
+    highest = std::max(highest, KeyHeight(rule, uint64_t{1} << bit));
+  }
+  return highest;
+}
+
+uint32_t Linker::KeyHeight(size_t rule, uint64_t bit) const {
+  uint32_t height = kDead;
+  for (const ByteEdge& edge : takes_[rule]) {
+    if (dfas_[rule].guards[edge.guard].a == bit) {
+      height = std::min(height, heights_[rule][edge.target]);
+    }
+  }
+  return height;
+}
+
 void Linker::ComputeHeights() {
   heights_.clear();
-  for (const Dfa& dfa : dfas_) {
-    heights_.emplace_back(dfa.states.size(), kDead);
+  takes_.assign(dfas_.size(), {});
+  for (size_t i = 0; i < dfas_.size(); ++i) {
+    heights_.emplace_back(dfas_[i].states.size(), kDead);
+    for (const ByteEdge& edge : dfas_[i].bytes) {
+      if (dfas_[i].guards[edge.guard].kind == Guard::Kind::kTake) {
+        takes_[i].push_back(edge);
+      }
+    }
   }
+  keys_.resize(dfas_.size());
+  for (size_t i = 0; i < dfas_.size(); ++i) keys_[i] = KeysHeight(i);
   for (bool changed = true; changed;) {
     changed = false;
     for (size_t rule = dfas_.size(); rule-- > 0;) {
@@ -172,6 +213,30 @@ void Linker::ComputeHeights() {
           changed = true;
         }
       }
+      keys_[rule] = KeysHeight(rule);
+    }
+  }
+  for (size_t rule = 0; rule < dfas_.size(); ++rule) {
+    for (size_t s = 0; s < heights_[rule].size(); ++s) {
+      if (dfas_[rule].states[s].accept) continue;
+      heights_[rule][s] = std::max(heights_[rule][s], keys_[rule]);
+    }
+  }
+  ForgetDeadKeys();
+}
+
+// Keys without a possible value must not count as still to come.
+void Linker::ForgetDeadKeys() {
+  for (size_t rule = 0; rule < dfas_.size(); ++rule) {
+    if (takes_[rule].empty()) continue;
+    uint64_t live = 0;
+    for (const ByteEdge& edge : takes_[rule]) {
+      if (heights_[rule][edge.target] != kDead) {
+        live |= dfas_[rule].guards[edge.guard].a;
+      }
+    }
+    for (Guard& guard : dfas_[rule].guards) {
+      if (guard.kind == Guard::Kind::kUnseen) guard.a &= live;
     }
   }
 }
@@ -291,6 +356,15 @@ void Linker::JoinRule(size_t index) {
       rule.key_set = true;
     }
   }
+  if (rule.key_set) {
+    for (size_t bit = 0; bit < 64; ++bit) {
+      const uint32_t height = KeyHeight(index, uint64_t{1} << bit);
+      rule.key_heights.push_back(static_cast<uint16_t>(height));
+      if (height != kDead) {
+        rule.max_key_height = std::max<uint32_t>(rule.max_key_height, height);
+      }
+    }
+  }
   if (rule.leaf && !has_free && dfa.states.size() <= kMaxSharedStates) {
     rule.masks = g.tokens_->leaf_cache().Get(ContentOf(dfa));
   } else {
@@ -324,6 +398,7 @@ void Linker::Join() {
   for (size_t i = 0; i < dfas_.size(); ++i) g.rules_[i].only_root = !called[i];
   for (State& state : g.states_) AddRow(&state);
   CompiledGrammar::FindRuns(&g);
+  g.FindDistances();
 }
 
 Result<GrammarPtr> Linker::Run(RuleId start, std::vector<std::string> notes) {

@@ -82,10 +82,13 @@ void MaskWalker::Branch(uint32_t state, uint64_t reg, uint32_t frame,
     const SymbolEdge& edge = grammar_.symbol(s.first_symbol + i);
     if (edge.kind != SymbolKind::kCall) continue;
     uint64_t next = reg;
-    if (!grammar_.GuardOf(rule, edge.guard).Pass(&next)) continue;
+    if (!grammar_.Pass(rule, edge.guard, depth, &next)) continue;
     const CompiledGrammar::Rule& callee = grammar_.rule(edge.argument);
     const CompiledGrammar::State& ret = grammar_.state(edge.target);
     const bool tail = ret.only_accepts;
+    if (edge.guard != 0) {
+      reach_ = std::max(reach_, depth + grammar_.rule(rule).max_key_height);
+    }
     const uint32_t need = std::max<uint32_t>(
         grammar_.state(callee.start).height + (tail ? 0 : 1), ret.height);
     if (depth + need > CompiledGrammar::kMaxDepth) continue;
@@ -100,21 +103,21 @@ bool MaskWalker::AcceptRun(const At& at, uint32_t rule, uint32_t node) {
   const uint32_t index = grammar_.state(at.state).run;
   if (index == CompiledGrammar::kNoRow) return false;
   const CompiledGrammar::Run& run = grammar_.run(index);
-  if (!nodes_.chars[node].Within(run.chars)) return false;
+  if (!nodes_[node].chars.Within(run.chars)) return false;
   uint64_t room = run.length;
   if (run.counts) {
     const uint64_t max = grammar_.rule(rule).counter_max;
     if (max != Guard::kNoLimit) room = max > at.reg ? max - at.reg : 0;
     room = std::min<uint64_t>(room, run.length);
   }
-  const uint32_t first = nodes_.first_token[node];
-  const uint32_t last = nodes_.first_token[nodes_.end[node]];
-  if (nodes_.max_chars[node] <= room) {
+  const uint32_t first = nodes_[node].first_token;
+  const uint32_t last = nodes_[nodes_[node].end].first_token;
+  if (nodes_[node].max_chars <= room) {
     Accept(first, last);
     return true;
   }
   if (!run.exact) return false;
-  const uint64_t most = nodes_.char_depth[node] + room;
+  const uint64_t most = nodes_[node].char_depth + room;
   Accept(first, last, static_cast<uint32_t>(std::min<uint64_t>(most, 255)));
   return true;
 }
@@ -137,42 +140,43 @@ void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
     stacks_.push_back(std::make_unique<PathStack>());
   }
   At* const path = stacks_[scans_++]->data();
-  const uint32_t top = nodes_.depth[node];
-  const uint32_t end = nodes_.end[node];
+  const uint32_t top = nodes_[node].depth;
+  const uint32_t end = nodes_[node].end;
   path[0] = {state, reg};
   for (uint32_t i = node + 1; i < end;) {
     if (++steps_ > kMaxSteps) break;
-    const uint32_t level = nodes_.depth[i] - top;
+    const uint32_t level = nodes_[i].depth - top;
     At at = path[level - 1];
     const ByteEdge* edge =
-        grammar_.Find(grammar_.state(at.state), nodes_.byte[i]);
-    if (edge == nullptr ||
-        (edge->guard != 0 &&
-         !grammar_.GuardOf(rule, edge->guard).Pass(&at.reg))) {
-      i = nodes_.end[i];
+        grammar_.Find(grammar_.state(at.state), nodes_[i].byte);
+    if (edge == nullptr || !grammar_.Pass(rule, edge->guard, depth, &at.reg)) {
+      i = nodes_[i].end;
       continue;
+    }
+    if (edge->guard != 0) {
+      reach_ = std::max(reach_, depth + grammar_.rule(rule).max_key_height);
     }
     at.state = edge->target;
     const CompiledGrammar::State& s = grammar_.state(at.state);
     if (depth + s.height > CompiledGrammar::kMaxDepth) {
-      i = nodes_.end[i];
+      i = nodes_[i].end;
       continue;
     }
     reach_ = std::max(reach_, depth + s.height);
-    if (nodes_.end[i] == i + 1) {
-      Accept(nodes_.first_token[i], nodes_.first_token[i + 1]);
+    if (nodes_[i].end == i + 1) {
+      Accept(nodes_[i].first_token, nodes_[i + 1].first_token);
       ++i;
       continue;
     }
     if (AcceptRun(at, rule, i)) {
       reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
-      i = nodes_.end[i];
+      i = nodes_[i].end;
       continue;
     }
-    Accept(nodes_.first_token[i], nodes_.first_token[i + 1]);
+    Accept(nodes_[i].first_token, nodes_[i + 1].first_token);
     if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
     if (s.bytes == 0) {
-      i = nodes_.end[i];
+      i = nodes_[i].end;
       continue;
     }
     path[level] = at;
@@ -208,20 +212,22 @@ uint64_t RegisterKey(const CompiledGrammar& grammar,
   return room << 32 | missing;
 }
 
+// What the tokens that `accepted` leaves open have left where the rule ends.
 void ListExits(const TokenTrie& tokens, const std::vector<uint32_t>& exits,
-               LocalMask* mask) {
+               const std::vector<uint64_t>& accepted, LocalMask* mask) {
   const TokenTrie::Nodes& nodes = tokens.nodes();
   std::vector<TokenTrie::Entry> entries;
   for (uint32_t node : exits) {
-    const uint32_t first = nodes.first_token[node + 1];
-    const uint32_t last = nodes.first_token[nodes.end[node]];
-    if (entries.size() + (last - first) > kMaxRemainders) {
-      mask->exit_nodes = exits;
-      return;
-    }
+    const uint32_t first = nodes[node + 1].first_token;
+    const uint32_t last = nodes[nodes[node].end].first_token;
     for (uint32_t t = first; t < last; ++t) {
       const TokenId id = nodes.tokens[t];
-      entries.push_back({tokens.Text(id).substr(nodes.depth[node]), id});
+      if ((accepted[id / 64] >> (id % 64) & 1) != 0) continue;
+      entries.push_back({tokens.Text(id).substr(nodes[node].depth), id});
+    }
+    if (entries.size() > kMaxRemainders) {
+      mask->exit_nodes = exits;
+      return;
     }
   }
   if (!entries.empty()) mask->exits = TokenTrie::BuildNodes(std::move(entries));
@@ -241,13 +247,14 @@ LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
   walker.Scan(state, reg, frame, 0);
   auto mask = std::make_shared<LocalMask>();
   mask->reach = walker.reach();
+  std::vector<uint64_t> accepted(tokens.mask_words(), 0);
+  walker.AddAcceptedTo(accepted);
+  ListExits(tokens, walker.exits(), accepted, mask.get());
   if (walker.accepted_limit() <= kMaxSparse) {
     walker.ForEachAccepted([&](TokenId id) { mask->sparse.push_back(id); });
   } else {
-    mask->dense.assign(tokens.mask_words(), 0);
-    walker.AddAcceptedTo(mask->dense);
+    mask->dense = std::move(accepted);
   }
-  ListExits(tokens, walker.exits(), mask.get());
   rule.masks->Insert(key, mask);
   return mask;
 }

@@ -23,38 +23,6 @@ CharClass PlainCharacters() {
   return CharClass({{'\t', '\n'}, {'\r', '\r'}, {0x20, 0x10FFFF}});
 }
 
-// All texts that do not contain `word`, which is ASCII.
-Result<std::shared_ptr<const Dfa>> TextWithout(std::string_view word) {
-  ExprBuilder builder;
-  CARAT_ASSIGN_OR_RETURN(
-      const Dfa text,
-      builder.Compile(builder.Star(builder.Chars(PlainCharacters())), {}, {}));
-  // State i + 1: the last i bytes are the start of `word`, and no more.
-  Dfa without;
-  for (size_t i = 0; i <= word.size(); ++i) {
-    const size_t matched = i == 0 ? 0 : i - 1;
-    DfaState state;
-    state.first_byte = static_cast<uint32_t>(without.bytes.size());
-    state.accept = i > 0;
-    for (int b = 0; b < 256; ++b) {
-      std::string seen(word.substr(0, matched));
-      seen.push_back(static_cast<char>(b));
-      if (seen == word) continue;
-      while (!seen.empty() && word.substr(0, seen.size()) != seen) {
-        seen.erase(0, 1);
-      }
-      const uint8_t byte = static_cast<uint8_t>(b);
-      without.bytes.push_back(
-          {byte, byte, 0, static_cast<uint32_t>(seen.size() + 1)});
-      ++state.bytes;
-    }
-    without.states.push_back(state);
-  }
-  without.nullable = true;
-  CARAT_ASSIGN_OR_RETURN(Dfa both, Intersect(text, without, kMaxStringStates));
-  return std::make_shared<const Dfa>(std::move(both));
-}
-
 // Texts over `alphabet` that are none of `names` (sorted).
 Expr NoneOf(const std::vector<std::u32string>& names, size_t first, size_t last,
             size_t depth, const CharClass& alphabet, ExprBuilder* b) {
@@ -92,6 +60,37 @@ std::u32string CodePoints(std::string_view text) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const Dfa>> TextWithout(std::string_view word) {
+  ExprBuilder builder;
+  CARAT_ASSIGN_OR_RETURN(
+      const Dfa text,
+      builder.Compile(builder.Star(builder.Chars(PlainCharacters())), {}, {}));
+  // State i + 1: the last i bytes are the start of `word`, and no more.
+  Dfa without;
+  for (size_t i = 0; i <= word.size(); ++i) {
+    const size_t matched = i == 0 ? 0 : i - 1;
+    DfaState state;
+    state.first_byte = static_cast<uint32_t>(without.bytes.size());
+    state.accept = i > 0;
+    for (int b = 0; b < 256; ++b) {
+      std::string seen(word.substr(0, matched));
+      seen.push_back(static_cast<char>(b));
+      if (seen == word) continue;
+      while (!seen.empty() && word.substr(0, seen.size()) != seen) {
+        seen.erase(0, 1);
+      }
+      const uint8_t byte = static_cast<uint8_t>(b);
+      without.bytes.push_back(
+          {byte, byte, 0, static_cast<uint32_t>(seen.size() + 1)});
+      ++state.bytes;
+    }
+    without.states.push_back(state);
+  }
+  without.nullable = true;
+  CARAT_ASSIGN_OR_RETURN(Dfa both, Intersect(text, without, kMaxStringStates));
+  return std::make_shared<const Dfa>(std::move(both));
+}
 
 Result<Expr> SchemaWriter::String(const SchemaVariant& variant) {
   std::vector<std::string> formats;
@@ -147,12 +146,9 @@ Expr SchemaWriter::PlainString(uint64_t min, uint64_t max) {
   const Expr quote = json() ? b_.Bytes("\"") : b_.Token(*notation_.quote);
   Expr body;
   if (min == 0 && max == Guard::kNoLimit) {
-    Expr inside = b_.Star(StringCharacter());
-    if (!json()) {
-      const Result<std::shared_ptr<const Dfa>> dfa =
-          TextWithout(notation_.quote_text);
-      if (dfa.ok()) inside = b_.Automaton(*dfa, Spelling::kRaw);
-    }
+    const Expr inside =
+        json() ? b_.Star(StringCharacter())
+               : b_.Automaton(notation_.quoted_text, Spelling::kRaw);
     body = b_.Seq({quote, inside, quote});
   } else {
     body = b_.Seq({quote,
@@ -185,11 +181,7 @@ Result<Expr> SchemaWriter::ConstrainedString(
   }
   const auto known = strings_.find(key);
   if (known != strings_.end()) return b_.Call(known->second);
-  if (!json()) {
-    CARAT_ASSIGN_OR_RETURN(std::shared_ptr<const Dfa> plain,
-                           TextWithout(notation_.quote_text));
-    all.push_back(std::move(plain));
-  }
+  if (!json()) all.push_back(notation_.quoted_text);
   Dfa dfa = *all[0];
   for (size_t i = 1; i < all.size(); ++i) {
     CARAT_ASSIGN_OR_RETURN(dfa, Intersect(dfa, *all[i], kMaxStringStates));

@@ -257,7 +257,9 @@ struct SchemaWriter::KeyTrie {
   uint64_t bit = 0;
 };
 
-Expr SchemaWriter::WriteKeys(const KeyTrie& node) {
+// One of the keys `open` is known to be missing on the way here; a branch for
+// other keys needs a guard that one of its own is.
+Expr SchemaWriter::WriteKeys(const KeyTrie& node, uint64_t open) {
   std::vector<Expr> choices;
   if (node.value) {
     const Expr colon =
@@ -271,9 +273,9 @@ Expr SchemaWriter::WriteKeys(const KeyTrie& node) {
       bytes.push_back(at->children.begin()->first);
       at = &at->children.begin()->second;
     }
-    const Expr rest = b_.Seq({b_.Bytes(bytes), WriteKeys(*at)});
+    const Expr rest = b_.Seq({b_.Bytes(bytes), WriteKeys(*at, at->keys)});
     choices.push_back(
-        child.keys == node.keys
+        child.keys == open
             ? rest
             : b_.Guarded({Guard::Kind::kUnseen, child.keys, 0}, rest));
   }
@@ -308,8 +310,10 @@ Result<Expr> SchemaWriter::AnyOrderObject(const SchemaVariant& variant,
     at->bit = bit;
   }
   if ((required & ~all) != 0) return b_.Never();
-  pairs.push_back(WriteKeys(trie));
   const bool closed = b_.IsNever(extra);
+  // Behind a comma, or at the start, some key is missing; but with others
+  // allowed it may be none of the declared ones.
+  pairs.push_back(WriteKeys(trie, closed ? all : 0));
   pairs.push_back(extra);
   const Expr pair = b_.Alt(std::move(pairs));
   Expr comma = b_.Bytes(",");

@@ -23,10 +23,14 @@ namespace carat {
 struct ValueNotation {
   // The token around strings of tool calls; without it the notation is JSON.
   std::optional<TokenId> quote;
-  // How the quote token is written: no string contains that text.
-  std::string quote_text;
+  // All texts that may stand between two of them.
+  std::shared_ptr<const Dfa> quoted_text = nullptr;
   bool any_whitespace = false;
 };
+
+// For ValueNotation::quoted_text: no control characters but line ends and
+// tabs, and not the text of the quote token.
+Result<std::shared_ptr<const Dfa>> TextWithout(std::string_view quote);
 
 // Not thread-safe. The builder and the reader must outlive it.
 class SchemaWriter {
@@ -72,7 +76,7 @@ class SchemaWriter {
   Result<Expr> AnyOrderObject(const SchemaVariant& variant, Expr extra);
   Result<Expr> ExtraMember(const SchemaVariant& variant);
   struct KeyTrie;
-  Expr WriteKeys(const KeyTrie& node);
+  Expr WriteKeys(const KeyTrie& node, uint64_t open);
   Result<Expr> Member(const SchemaVariant::Property& property);
 
   const ValueNotation notation_;

@@ -59,7 +59,7 @@ void Stepper::AddCalls(const GrammarThread& thread) {
     const SymbolEdge& edge = grammar_.symbol(s.first_symbol + i);
     if (edge.kind != SymbolKind::kCall) continue;
     uint64_t reg = thread.reg;
-    if (!grammar_.GuardOf(rule, edge.guard).Pass(&reg)) continue;
+    if (!grammar_.Pass(rule, edge.guard, depth, &reg)) continue;
     const CompiledGrammar::Rule& callee = grammar_.rule(edge.argument);
     const CompiledGrammar::State& ret = grammar_.state(edge.target);
     const bool tail = ret.only_accepts;
@@ -84,7 +84,8 @@ void Stepper::Byte(uint8_t byte) {
     if (edge == nullptr) continue;
     uint64_t reg = thread.reg;
     const uint32_t rule = grammar_.RuleOf(thread.state);
-    if (!grammar_.GuardOf(rule, edge->guard).Pass(&reg)) continue;
+    if (!grammar_.Pass(rule, edge->guard, DepthOf(thread.frame), &reg))
+      continue;
     if (Fits(edge->target, thread.frame)) {
       Add({edge->target, thread.frame, reg});
     }
@@ -119,7 +120,9 @@ void Stepper::Symbols(std::optional<TokenId> token) {
         }
       }
       uint64_t reg = thread.reg;
-      if (!grammar_.GuardOf(rule, edge.guard).Pass(&reg)) continue;
+      if (!grammar_.Pass(rule, edge.guard, DepthOf(thread.frame), &reg)) {
+        continue;
+      }
       if (Fits(edge.target, thread.frame)) {
         Add({edge.target, thread.frame, reg});
       }

@@ -89,41 +89,35 @@ size_t CommonPrefix(std::string_view a, std::string_view b) {
   return i;
 }
 
-// Fills max_chars and chars, children before parents.
-void FillChars(const std::vector<uint32_t>& parent, TokenTrie::Nodes* nodes) {
-  const size_t count = nodes->byte.size();
+// Fills what follows from bytes and tokens, children before parents.
+void FillChars(const std::vector<uint32_t>& parent, TokenTrie::Nodes* trie) {
+  std::vector<TokenTrie::Node>& nodes = trie->nodes;
+  const size_t count = trie->size();
   const CharSet broken{0, CharSet::kBroken};
+  auto begins = [&](size_t i) { return (nodes[i].byte & 0xC0) != 0x80; };
   std::vector<Utf8State> state(count, kBoundary);
   for (size_t i = 1; i < count; ++i) {
-    state[i] = NextByte(state[parent[i]], nodes->byte[i]);
+    state[i] = NextByte(state[parent[i]], nodes[i].byte);
+    nodes[i].char_depth =
+        static_cast<uint8_t>(nodes[parent[i]].char_depth + (begins(i) ? 1 : 0));
   }
-  nodes->char_depth.assign(count, 0);
-  for (size_t i = 1; i < count; ++i) {
-    const bool first = (nodes->byte[i] & 0xC0) != 0x80;
-    nodes->char_depth[i] =
-        static_cast<uint8_t>(nodes->char_depth[parent[i]] + (first ? 1 : 0));
-  }
-  nodes->token_chars.resize(nodes->tokens.size());
+  trie->token_chars.resize(trie->tokens.size());
   for (size_t i = 0; i < count; ++i) {
-    for (uint32_t t = nodes->first_token[i]; t < nodes->first_token[i + 1];
-         ++t) {
-      nodes->token_chars[t] = nodes->char_depth[i];
+    for (uint32_t t = nodes[i].first_token; t < nodes[i + 1].first_token; ++t) {
+      trie->token_chars[t] = nodes[i].char_depth;
     }
   }
-  nodes->chars.assign(count, {});
-  nodes->max_chars.assign(count, 0);
   for (size_t i = count; i-- > 1;) {
-    const uint32_t up = parent[i];
-    const bool first = (nodes->byte[i] & 0xC0) != 0x80;
-    nodes->max_chars[up] = std::max<uint8_t>(
-        nodes->max_chars[up], static_cast<uint8_t>(std::min(
-                                  255, nodes->max_chars[i] + (first ? 1 : 0))));
-    CharSet& above = nodes->chars[up];
-    above.Add(state[i] == kIllFormed ? broken : nodes->chars[i]);
-    if (first) above.Add(CharSet::Of(nodes->byte[i]));
+    const TokenTrie::Node& node = nodes[i];
+    TokenTrie::Node& above = nodes[parent[i]];
+    const int chars = std::min(255, node.max_chars + (begins(i) ? 1 : 0));
+    above.max_chars =
+        std::max<uint8_t>(above.max_chars, static_cast<uint8_t>(chars));
+    above.chars.Add(state[i] == kIllFormed ? broken : node.chars);
+    if (begins(i)) above.chars.Add(CharSet::Of(node.byte));
   }
   for (size_t i = 0; i < count; ++i) {
-    if (state[i] != kBoundary) nodes->chars[i].Add(broken);
+    if (state[i] != kBoundary) nodes[i].chars.Add(broken);
   }
 }
 
@@ -153,37 +147,37 @@ TokenTrie::Nodes TokenTrie::BuildNodes(std::vector<Entry> entries) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return a.text != b.text ? a.text < b.text : a.token < b.token;
   });
-  Nodes nodes;
+  Nodes trie;
+  std::vector<Node>& nodes = trie.nodes;
+  nodes.emplace_back();
   std::vector<uint32_t> parent = {0};
   std::vector<uint32_t> path = {0};  // node of each prefix length
-  nodes.byte = {0};
-  nodes.depth = {0};
-  nodes.end = {0};
-  nodes.first_token = {0};
   std::string_view previous;
   for (const Entry& entry : entries) {
     const size_t shared = CommonPrefix(previous, entry.text);
     while (path.size() > shared + 1) {
-      nodes.end[path.back()] = static_cast<uint32_t>(nodes.byte.size());
+      nodes[path.back()].end = static_cast<uint32_t>(nodes.size());
       path.pop_back();
     }
     for (size_t i = shared; i < entry.text.size(); ++i) {
       parent.push_back(path.back());
-      path.push_back(static_cast<uint32_t>(nodes.byte.size()));
-      nodes.byte.push_back(static_cast<uint8_t>(entry.text[i]));
-      nodes.depth.push_back(static_cast<uint8_t>(i + 1));
-      nodes.end.push_back(0);
-      nodes.first_token.push_back(static_cast<uint32_t>(nodes.tokens.size()));
+      path.push_back(static_cast<uint32_t>(nodes.size()));
+      Node node;
+      node.byte = static_cast<uint8_t>(entry.text[i]);
+      node.depth = static_cast<uint8_t>(i + 1);
+      node.first_token = static_cast<uint32_t>(trie.tokens.size());
+      nodes.push_back(node);
     }
-    nodes.tokens.push_back(entry.token);
+    trie.tokens.push_back(entry.token);
     previous = entry.text;
   }
   for (uint32_t node : path) {
-    nodes.end[node] = static_cast<uint32_t>(nodes.byte.size());
+    nodes[node].end = static_cast<uint32_t>(nodes.size());
   }
-  nodes.first_token.push_back(static_cast<uint32_t>(nodes.tokens.size()));
-  FillChars(parent, &nodes);
-  return nodes;
+  nodes.emplace_back();
+  nodes.back().first_token = static_cast<uint32_t>(trie.tokens.size());
+  FillChars(parent, &trie);
+  return trie;
 }
 
 std::shared_ptr<const TokenTrie> TokenTrie::Build(const Tokenizer& tokenizer) {

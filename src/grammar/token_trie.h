@@ -57,20 +57,27 @@ class TokenTrie {
   static std::shared_ptr<const TokenTrie> Build(const Tokenizer& tokenizer);
   ~TokenTrie();
 
-  // Trie in preorder. Node 0 is the root; the children of `i` are i + 1 and
-  // then end[child] until end[i]. The tokens that end at `i` are
-  // tokens[first_token[i] .. first_token[i + 1]), those of its whole subtree
-  // tokens[first_token[i] .. first_token[end[i]]).
+  // One node of a trie, in preorder. Node 0 is the root; the children of `i`
+  // are i + 1 and then end of each child until end of `i`. The tokens that end
+  // at `i` are tokens[first_token of i .. first_token of i + 1), those of its
+  // whole subtree tokens[first_token of i .. first_token of end). A walk jumps
+  // about, so what it needs of a node is kept together.
+  struct alignas(32) Node {
+    CharSet chars;  // characters below the node
+    uint32_t end = 0;
+    uint32_t first_token = 0;
+    uint8_t byte = 0;
+    uint8_t depth = 0;       // root 0; longer tokens are left out
+    uint8_t max_chars = 0;   // characters begun below the node, at most
+    uint8_t char_depth = 0;  // characters begun up to the node
+  };
   struct Nodes {
-    std::vector<uint8_t> byte;
-    std::vector<uint8_t> depth;      // root 0; longer tokens are left out
-    std::vector<uint8_t> max_chars;  // characters begun below the node, at most
-    std::vector<uint8_t> char_depth;  // characters begun up to the node
-    std::vector<uint32_t> end;
-    std::vector<uint32_t> first_token;  // [nodes + 1]
-    std::vector<CharSet> chars;         // characters below the node
-    std::vector<TokenId> tokens;        // in byte order of their text
-    std::vector<uint8_t> token_chars;   // characters begun in each of them
+    std::vector<Node> nodes;      // one more at the end, for its first_token
+    std::vector<TokenId> tokens;  // in byte order of their text
+    std::vector<uint8_t> token_chars;  // characters begun in each of them
+
+    const Node& operator[](size_t i) const { return nodes[i]; }
+    size_t size() const { return nodes.empty() ? 0 : nodes.size() - 1; }
   };
   struct Entry {
     std::string_view text;

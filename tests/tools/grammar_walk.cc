@@ -59,54 +59,43 @@ std::string TextOf(const TokenTrie& tokens, TokenId id) {
 
 // After this many tokens the sampler looks for the way out.
 constexpr int kSoftLimit = 60;
-constexpr int kHardLimit = 3000;
+constexpr int kHardLimit = 30000;
 
 bool Has(const std::vector<uint64_t>& mask, TokenId id) {
   return (mask[id / 64] >> (id % 64) & 1) != 0;
 }
 
-// Tokens that help a text to its end: control tokens, single characters.
-struct Exits {
-  std::vector<TokenId> control, quotes, brackets, characters;
-
-  explicit Exits(const TokenTrie& tokens) {
-    for (TokenId id = 0; id < tokens.size(); ++id) {
-      const std::string_view text = tokens.Text(id);
-      if (!tokens.IsText(id)) {
-        control.push_back(id);
-      } else if (text.size() == 1) {
-        characters.push_back(id);
-        if (text == "\"") quotes.push_back(id);
-        if (text == "}" || text == "]") brackets.push_back(id);
-      }
-    }
+// Control tokens and single characters: enough to write any ending.
+std::vector<TokenId> SmallTokens(const TokenTrie& tokens) {
+  std::vector<TokenId> small;
+  for (TokenId id = 0; id < tokens.size(); ++id) {
+    if (!tokens.IsText(id) || tokens.Text(id).size() == 1) small.push_back(id);
   }
-};
-
-TokenId AnyOf(const std::vector<TokenId>& list,
-              const std::vector<uint64_t>& mask, uint64_t random) {
-  std::vector<TokenId> allowed;
-  for (TokenId id : list) {
-    if (Has(mask, id)) allowed.push_back(id);
-  }
-  return allowed.empty() ? -1 : allowed[random % allowed.size()];
+  return small;
 }
 
-// Any allowed token; or, once the text should end, an end or control token, a
-// quote, mostly brackets, and else any single character.
-TokenId Choose(const TokenTrie& tokens, const std::vector<uint64_t>& mask,
-               bool closing, std::mt19937_64* random) {
-  static const Exits exits(tokens);
-  if (closing && (*random)() % 8 != 0) {
+// Any allowed token; or, once the text should end, mostly one of those that
+// bring the end nearest.
+TokenId Choose(const GrammarState& state, const TokenTrie& tokens,
+               const std::vector<uint64_t>& mask, bool closing,
+               std::mt19937_64* random) {
+  static const std::vector<TokenId> kSmall = SmallTokens(tokens);
+  if (closing && (*random)() % 16 != 0) {
     for (TokenId id : tokens.end_of_generation()) {
       if (Has(mask, id)) return id;
     }
-    for (const auto* list :
-         {&exits.control, &exits.quotes, &exits.brackets, &exits.characters}) {
-      if (list == &exits.brackets && (*random)() % 4 == 0) continue;
-      const TokenId id = AnyOf(*list, mask, (*random)());
-      if (id >= 0) return id;
+    std::vector<TokenId> nearest;
+    size_t least = ~size_t{0};
+    for (TokenId id : kSmall) {
+      if (!Has(mask, id)) continue;
+      GrammarState next = state;
+      next.Accept(id);
+      const size_t left = next.BytesToEnd();
+      if (left < least) nearest.clear();
+      least = std::min(least, left);
+      if (left == least) nearest.push_back(id);
     }
+    if (!nearest.empty()) return nearest[(*random)() % nearest.size()];
   }
   uint64_t count = 0;
   for (uint64_t word : mask) count += std::popcount(word);
@@ -124,7 +113,48 @@ TokenId Choose(const TokenTrie& tokens, const std::vector<uint64_t>& mask,
   }
 }
 
-Json Walk(const GrammarPtr& grammar, uint64_t seed) {
+// The names under "properties", at any depth.
+void CollectNames(const Json& value, std::vector<std::string>* names) {
+  if (value.is_array()) {
+    for (const Json& item : value.as_array()) CollectNames(item, names);
+  }
+  if (!value.is_object()) return;
+  for (const auto& [key, member] : value.as_object()) {
+    if (key == "properties" && member.is_object()) {
+      for (const auto& property : member.as_object()) {
+        names->push_back(property.first);
+      }
+    }
+    CollectNames(member, names);
+  }
+}
+
+// Where a key of a tool call is due, takes one of the declared ones; otherwise
+// the shortest way always leads through undeclared keys.
+void TakeName(const std::vector<std::string>& names, const TokenTrie& tokens,
+              GrammarState* state, std::string* text, std::mt19937_64* random) {
+  if (text->empty() || (text->back() != ',' && text->back() != '{')) return;
+  for (int tries = 0; tries < 8 && !names.empty(); ++tries) {
+    const std::string& name = names[(*random)() % names.size()];
+    if (state->AcceptText(name + ":")) {
+      *text += name + ":";
+      return;
+    }
+    for (const char* quote : {"<|\"|>", "<escape>"}) {
+      GrammarState quoted = *state;
+      const auto id = tokens.Terminal(quote);
+      if (id && quoted.Accept(*id) && quoted.AcceptText(name) &&
+          quoted.Accept(*id)) {
+        *state = quoted;
+        *text += TextOf(tokens, *id) + name + TextOf(tokens, *id);
+        return;
+      }
+    }
+  }
+}
+
+Json Walk(const GrammarPtr& grammar, const std::vector<std::string>& names,
+          uint64_t seed) {
   const TokenTrie& tokens = TokenTrieOf(*grammar);
   std::mt19937_64 random(seed);
   GrammarState state(grammar);
@@ -132,10 +162,12 @@ Json Walk(const GrammarPtr& grammar, uint64_t seed) {
   std::string text;
   Json result = Json::MakeObject();
   for (int step = 0; step < kHardLimit && !state.IsFinished(); ++step) {
+    if (step > kSoftLimit) TakeName(names, tokens, &state, &text, &random);
     double start = Now();
     state.Mask(mask);
     g_masks.Add(start);
-    const TokenId next = Choose(tokens, mask, step > kSoftLimit, &random);
+    const TokenId next =
+        Choose(state, tokens, mask, step > kSoftLimit, &random);
     if (next < 0) {
       result.Set("error", "dead end");
       break;
@@ -224,8 +256,10 @@ Json Run(const Json& job, const TokenTriePtr& tokens) {
     return result;
   }
   Json walks = Json::MakeArray();
+  std::vector<std::string> names;
+  if (job.Find("tools") != nullptr) CollectNames(job, &names);
   for (const Json& seed : job.Find("seeds")->as_array()) {
-    walks.Append(Walk(*grammar, static_cast<uint64_t>(seed.as_int())));
+    walks.Append(Walk(*grammar, names, static_cast<uint64_t>(seed.as_int())));
   }
   result.Set("walks", walks);
   return result;
@@ -246,8 +280,7 @@ int Main(const char* path) {
   double start = Now();
   const TokenTriePtr tokens = TokenTrie::Build(marked);
   std::fprintf(stderr, "token trie: %d tokens, %zu nodes, %.0f ms\n",
-               tokens->size(), tokens->nodes().byte.size(),
-               (Now() - start) / 1000);
+               tokens->size(), tokens->nodes().size(), (Now() - start) / 1000);
   std::string line;
   while (std::getline(std::cin, line)) {
     const Result<Json> job = Json::Parse(line, 2000);

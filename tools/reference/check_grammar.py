@@ -159,7 +159,8 @@ class Generator:
         schema = {"type": "object", "properties": properties}
         schema["required"] = [n for n in properties if r.random() < 0.5]
         if constant:
-            schema["required"].append("kind")
+            schema["required"] = ["kind"] + [
+                n for n in schema["required"] if n != "kind"]
         pick = r.random()
         if pick < 0.5:
             schema["additionalProperties"] = False
@@ -182,6 +183,7 @@ class Generator:
 class CallParser:
     def __init__(self, text, open_, close, quote):
         self.text, self.at = text, 0
+        self.twice = set()
         self.open, self.close, self.quote = (
             "\x01" + t + "\x02" for t in (open_, close, quote))
 
@@ -227,7 +229,7 @@ class CallParser:
             while text[self.at] != "}":
                 key = self.key()
                 if key in out:
-                    raise ValueError(f"key {key!r} twice")
+                    self.twice.add(key)
                 out[key] = self.value()
                 if text[self.at] == ",":
                     self.at += 1
@@ -367,6 +369,13 @@ def check_schemas(args, rng):
     return tally.report()
 
 
+def all_closed(tools):
+    """No object of these declarations takes undeclared keys."""
+    text = json.dumps(tools)
+    return not any(mark in text for mark in (
+        '"additionalProperties": {', '"properties": {}', '"object", "null"'))
+
+
 def check_tools(args, rng):
     tally = Tally("tools")
     jobs = []
@@ -395,9 +404,13 @@ def check_tools(args, rng):
                 continue
             tally.counts["finished"] += 1
             try:
-                calls = CallParser(walk["text"],
-                                   *MARKERS[job["syntax"]]).calls()
+                parser = CallParser(walk["text"], *MARKERS[job["syntax"]])
+                calls = parser.calls()
                 assert calls
+                # Undeclared keys are not tracked; the last one counts.
+                if parser.twice:
+                    tally.counts["undeclared key twice"] += 1
+                    assert not all_closed(job["tools"])
                 for name, arguments in calls:
                     tally.counts["calls"] += 1
                     error = validate(schemas[name], arguments)
@@ -554,6 +567,7 @@ def check_suite(args):
 
 
 def main():
+    sys.setrecursionlimit(100000)  # answers nest up to 192 levels
     parser = argparse.ArgumentParser()
     parser.add_argument("walk")
     parser.add_argument("model")
