@@ -43,6 +43,10 @@ struct GenerateRequest {
   int64_t max_thought_tokens = -1;  // of the thought alone; -1: no own limit
   std::vector<std::string> stop;    // strings that end the answer
   bool ignore_end = false;          // go on after end-of-generation tokens
+
+  // Whom the request is for (a key, a connection): callers take turns.
+  std::string caller;
+  double deadline_s = 0;  // from submission on; then kDeadline. 0: none
 };
 
 // One generated token's probabilities, when asked for.
@@ -84,12 +88,13 @@ enum class FinishReason : uint8_t {
   kMaxTokens,
   kContextFull,
   kCancelled,
+  kDeadline,       // the request's time was over
   kRepetition,     // it repeats itself without end
   kMalformedCall,  // it tried to call a tool and wrote no readable call
   kError,
 };
 // "stop", "stop_string", "tool_calls", "max_tokens", "context_full",
-// "cancelled", "repetition", "malformed_tool_call" or "error".
+// "cancelled", "deadline", "repetition", "malformed_tool_call" or "error".
 const char* FinishReasonName(FinishReason reason);
 
 struct Usage {

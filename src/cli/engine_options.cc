@@ -31,6 +31,12 @@ void AddModelOptions(CLI::App& command, EngineArguments* a) {
   command.add_option("--kv", a->kv, "Type of the KV cache: f16 or f32")
       ->check(CLI::IsMember({"f16", "f32"}).description(""))
       ->capture_default_str();
+  command
+      .add_option("--kv-memory", a->kv_bytes,
+                  "Memory for keys and values of all sequences and cached "
+                  "prompts, e.g. 2GiB; default: one context")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
 }
 
 void AddChatFormatOption(CLI::App& command, EngineArguments* a) {
@@ -52,6 +58,7 @@ Result<std::unique_ptr<Engine>> LoadEngine(const EngineArguments& arguments) {
   options.threads = arguments.threads;
   options.context_tokens = arguments.context_tokens;
   options.kv_type = arguments.kv_type();
+  options.kv_bytes = arguments.kv_bytes;
   options.chat_format = arguments.chat_format;
   if (!arguments.quiet) {
     options.progress = [&bar](double share) { bar.Update(share); };

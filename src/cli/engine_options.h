@@ -20,6 +20,7 @@ struct EngineArguments {
   int64_t context_tokens = 0;
   int threads = 0;
   std::string kv = "f16";
+  uint64_t kv_bytes = kKvOneContext;
   std::string chat_format;
   bool quiet = false;
   bool verbose = false;
@@ -27,7 +28,7 @@ struct EngineArguments {
   KvType kv_type() const { return kv == "f32" ? KvType::kF32 : KvType::kF16; }
 };
 
-// MODEL, --ctx, --threads, --kv.
+// MODEL, --ctx, --threads, --kv, --kv-memory.
 void AddModelOptions(CLI::App& command, EngineArguments* arguments);
 // --chat-format.
 void AddChatFormatOption(CLI::App& command, EngineArguments* arguments);

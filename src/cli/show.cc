@@ -70,6 +70,7 @@ Result<Shown> Inspect(const EngineArguments& arguments) {
       out.plan,
       PlanMemory(*out.file, {.context_tokens = arguments.context_tokens,
                              .kv_type = arguments.kv_type(),
+                             .kv_bytes = arguments.kv_bytes,
                              .threads = threads}));
   return out;
 }
@@ -196,6 +197,11 @@ std::string MemoryText(const MemoryPlan& plan) {
     table.Row({"keys and values, " + group.name, HumanBytes(group.bytes),
                fmt::format("{} layers", group.layers)});
   }
+  if (plan.kv_bytes > plan.kv_context_bytes) {
+    table.Row({"keys and values, spare",
+               HumanBytes(plan.kv_bytes - plan.kv_context_bytes),
+               "more sequences, cached prompts"});
+  }
   table.Row({"scratch", HumanBytes(plan.scratch_bytes), ""});
   table.Row({"tokenizer", HumanBytes(plan.tokenizer_bytes), ""});
   table.Row({"program", HumanBytes(plan.program_bytes), ""});
@@ -235,6 +241,7 @@ Json PlanToJson(const MemoryPlan& plan) {
   out.Set("weights_bytes", plan.weights_bytes);
   out.Set("kv_groups", std::move(groups));
   out.Set("kv_bytes", plan.kv_bytes);
+  out.Set("kv_context_bytes", plan.kv_context_bytes);
   out.Set("scratch_bytes", plan.scratch_bytes);
   out.Set("tokenizer_bytes", plan.tokenizer_bytes);
   out.Set("program_bytes", plan.program_bytes);

@@ -99,6 +99,8 @@ Status EngineImpl::Open(const EngineOptions& options) {
       options.threads > 0 ? options.threads : ThreadPool::DefaultThreads();
   const PlanOptions plan_options = {.context_tokens = options.context_tokens,
                                     .kv_type = options.kv_type,
+                                    .kv_bytes = options.kv_bytes,
+                                    .max_sequences = options.max_sequences,
                                     .step_tokens = options.step_tokens,
                                     .threads = threads};
   ModelOptions model_options = {.kv_type = options.kv_type,
@@ -125,7 +127,9 @@ Status EngineImpl::Open(const EngineOptions& options) {
       Scheduler::Options{
           .threads = threads,
           .step_tokens = options.step_tokens,
+          .busy_step_tokens = options.busy_step_tokens,
           .max_sequences = options.max_sequences,
+          .max_queue = options.max_queue,
           .kv_budget_bytes = plan_.kv_bytes,
           .prefix_entries = options.reuse_prefixes ? kPrefixEntries : 0});
   load_seconds_ =
@@ -223,7 +227,7 @@ Result<std::unique_ptr<GenerationHandle>> EngineImpl::Submit(
   auto handle = std::make_unique<Handle>(setup.events);
   CARAT_ASSIGN_OR_RETURN(auto generation,
                          Generation::Create(request, std::move(setup)));
-  scheduler_->Submit(std::move(generation));
+  CARAT_RETURN_IF_ERROR(scheduler_->Submit(std::move(generation)));
   return std::unique_ptr<GenerationHandle>(std::move(handle));
 }
 
@@ -359,6 +363,8 @@ const char* FinishReasonName(FinishReason reason) {
       return "context_full";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kDeadline:
+      return "deadline";
     case FinishReason::kRepetition:
       return "repetition";
     case FinishReason::kMalformedCall:

@@ -19,6 +19,7 @@
 #include "carat/request.h"
 #include "chat/chat_format.h"
 #include "models/model.h"
+#include "runtime/engine_stats.h"
 #include "runtime/memory_plan.h"
 #include "runtime/model_info.h"
 #include "tokenizer/tokenizer.h"
@@ -30,25 +31,23 @@ struct EngineOptions {
   int threads = 0;             // 0: the CPUs this process may use
   int64_t context_tokens = 0;  // 0: the model's own, or what fits in memory
   KvType kv_type = KvType::kF16;
-  int64_t step_tokens = 512;   // most rows of one batch
+  // Memory of all keys and values, running and cached: at least one full
+  // context. 0: that and a share of what is free; kKvOneContext: just that.
+  uint64_t kv_bytes = 0;
+  int64_t step_tokens = 512;  // most rows of one batch
+  // Most rows of prompts in a batch in which others generate: bounds the wait
+  // for their next token.
+  int64_t busy_step_tokens = 256;
   int max_sequences = 16;      // that run at the same time
+  int max_queue = 256;         // that wait; more are refused
   bool reuse_prefixes = true;  // keep caches of earlier prompts
-  std::string chat_format;     // empty: detected from the file
+  // Folder for caches of prompts that survive the memory and a restart, and
+  // its limit in bytes. Empty: none. Needs reuse_prefixes.
+  std::string cache_dir;
+  uint64_t cache_dir_bytes = uint64_t{10} << 30;
+  std::string chat_format;  // empty: detected from the file
   // Told while weights are packed: share of the file done, 0 to 1.
   std::function<void(double share)> progress;
-};
-
-// Totals since the engine was loaded.
-struct EngineStats {
-  int64_t requests = 0;
-  int64_t prompt_tokens = 0;
-  int64_t cached_tokens = 0;
-  int64_t output_tokens = 0;
-  int64_t steps = 0;
-  int running = 0;
-  int queued = 0;
-  uint64_t kv_used_bytes = 0;
-  uint64_t kv_reserved_bytes = 0;
 };
 
 // A request in the engine's hands. Destroying it cancels the request.
@@ -86,7 +85,7 @@ class Engine {
       const GenerateRequest& request) const = 0;
 
   // Checks, renders and queues a request. Errors: invalid parameters, a prompt
-  // that leaves no room in the context.
+  // that leaves no room in the context, kUnavailable when the queue is full.
   virtual Result<std::unique_ptr<GenerationHandle>> Submit(
       const GenerateRequest& request) = 0;
 

@@ -27,6 +27,12 @@ int64_t ThoughtBudget(const GenerateRequest& request) {
 
 Result<std::unique_ptr<Generation>> Generation::Create(
     const GenerateRequest& request, GenerationSetup setup) {
+  if (!(request.deadline_s >= 0)) {
+    return InvalidArgument(
+        fmt::format("a deadline of {} seconds makes no sense; give a positive "
+                    "number, or 0 for none",
+                    request.deadline_s));
+  }
   CARAT_ASSIGN_OR_RETURN(
       Sampler sampler,
       Sampler::Create(request.sampling, setup.vocab, setup.suppress));
@@ -40,6 +46,13 @@ Result<std::unique_ptr<Generation>> Generation::Create(
   g->wants_probabilities_ = request.sampling.logprobs.has_value();
   g->grammar_ = std::move(setup.grammar);
   g->submitted_ = Clock::now();
+  g->caller_ = request.caller;
+  // A year is no deadline, and adding more might overflow the clock.
+  if (request.deadline_s > 0 && request.deadline_s < 365 * 86400.0) {
+    g->deadline_ =
+        g->submitted_ + std::chrono::duration_cast<Clock::duration>(
+                            std::chrono::duration<double>(request.deadline_s));
+  }
   if (setup.format != nullptr) {
     const std::string_view close = setup.format->syntax().thought_close;
     if (!close.empty()) {
@@ -63,7 +76,7 @@ Result<std::unique_ptr<Generation>> Generation::Create(
 }
 
 void Generation::Start(int64_t cached_tokens) {
-  if (started_ != Clock::time_point{}) return;  // resumed
+  if (started()) return;  // resumed
   cached_tokens_ = cached_tokens;
   started_ = Clock::now();
 }
@@ -162,7 +175,7 @@ void Generation::Finish(FinishReason reason, std::string error) {
       .output_tokens = static_cast<int64_t>(tokens_.size()) - prompt_tokens_,
       .thought_tokens = output_->thought_tokens()};
   done.seed = sampler_.seed();
-  if (started_ != Clock::time_point{}) {
+  if (started()) {
     done.timings.queue_ms = Milliseconds(started_ - submitted_);
     if (has_first_token_) {
       done.timings.prefill_ms = Milliseconds(first_token_ - started_);
@@ -170,6 +183,8 @@ void Generation::Finish(FinishReason reason, std::string error) {
       done.timings.decode_ms = Milliseconds(now - first_token_);
     }
   }
+  reason_ = done.reason;
+  timings_ = done.timings;
   events_->Push(std::move(done));
 }
 

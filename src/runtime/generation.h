@@ -51,7 +51,17 @@ class Generation {
     return static_cast<int64_t>(tokens_.size()) - done();
   }
   bool cancelled() const { return events_->cancelled(); }
+  // Past its deadline.
+  bool expired(Clock::time_point now) const { return now >= deadline_; }
+  const std::string& caller() const { return caller_; }
+  // Generating: its next token must not wait for somebody's prompt. Tokens that
+  // a grammar forced may be pending beside it.
+  bool decoding() const { return prompt_read_ && pending() <= kForcedTokens; }
+  static constexpr int64_t kForcedTokens = 32;
   bool finished() const { return finished_; }
+  FinishReason reason() const { return reason_; }      // once finished
+  const Timings& timings() const { return timings_; }  // once finished
+  bool started() const { return started_ != Clock::time_point{}; }
 
   // The cache; set when the engine starts on the request.
   std::optional<KvSequence> kv;
@@ -89,10 +99,14 @@ class Generation {
   std::unique_ptr<OutputPipeline> output_;
   TokenId thought_close_ = -1;
   int64_t max_thought_tokens_ = -1;
+  std::string caller_;
   bool finished_ = false;
+  FinishReason reason_ = FinishReason::kError;
+  Timings timings_;
   bool prompt_read_ = false;
   bool has_first_token_ = false;
   Clock::time_point submitted_, started_, first_token_;
+  Clock::time_point deadline_ = Clock::time_point::max();
 };
 
 }  // namespace carat

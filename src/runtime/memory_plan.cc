@@ -21,6 +21,11 @@ constexpr uint64_t kReserveBytes = uint64_t{256} << 20;
 
 constexpr int64_t kSmallestContext = 512;
 
+// A budget that nobody chose: contexts beside the first, as far as they take
+// no more than this share of what the plan leaves free.
+constexpr uint64_t kSpareContexts = 7;
+constexpr uint64_t kSpareShare = 4;
+
 uint64_t OnDiskBytes(const ModelFile& file, const DecoderConfig& config) {
   if (config.per_layer_width == 0) return 0;
   uint64_t bytes = 0;
@@ -58,10 +63,15 @@ MemoryPlan PlanAt(const ModelFile& file, const Model& model,
                                   : std::string("global"),
          .layers = static_cast<int>(group.slices.size()),
          .bytes = bytes});
-    plan.kv_bytes += bytes;
+    plan.kv_context_bytes += bytes;
   }
+  plan.kv_bytes = options.kv_bytes > kKvOneContext ? options.kv_bytes
+                                                   : plan.kv_context_bytes;
   plan.scratch_bytes = model.WorkspaceBytes(
-      std::min(options.step_tokens, context), 1, options.threads);
+      std::min(options.step_tokens, context),
+      std::clamp<int64_t>(options.max_sequences, 1,
+                          std::min(options.step_tokens, context)),
+      options.threads);
   plan.tokenizer_bytes = TokenizerBytes(file, model.config());
   plan.program_bytes = kProgramBytes;
   plan.on_disk_bytes = OnDiskBytes(file, model.config());
@@ -74,19 +84,46 @@ bool Fits(const MemoryPlan& plan) {
          plan.total_bytes() + kReserveBytes <= plan.available_bytes;
 }
 
+// The same, the context within the KV budget too.
+bool FitsBudget(const MemoryPlan& plan) {
+  return plan.kv_context_bytes <= plan.kv_bytes && Fits(plan);
+}
+
+// Gives a budget that nobody chose its share of what is left.
+MemoryPlan WithSpareKv(MemoryPlan plan, const PlanOptions& options) {
+  if (options.kv_bytes != 0 || !Fits(plan) || plan.available_bytes == 0) {
+    return plan;
+  }
+  const uint64_t left =
+      plan.available_bytes - plan.total_bytes() - kReserveBytes;
+  plan.kv_bytes +=
+      std::min(left / kSpareShare, kSpareContexts * plan.kv_context_bytes);
+  return plan;
+}
+
 // The largest context (a multiple of 256) whose plan fits, 0 for none.
 int64_t LargestContext(const ModelFile& file, const Model& model,
                        const PlanOptions& options, int64_t limit) {
   int64_t low = 0, high = limit / 256;
   while (low < high) {
     const int64_t middle = (low + high + 1) / 2;
-    if (Fits(PlanAt(file, model, options, middle * 256))) {
+    if (FitsBudget(PlanAt(file, model, options, middle * 256))) {
       low = middle;
     } else {
       high = middle - 1;
     }
   }
   return low * 256;
+}
+
+Status CheckBudget(const MemoryPlan& plan) {
+  if (plan.kv_context_bytes <= plan.kv_bytes) return OkStatus();
+  return ResourceExhausted(fmt::format(
+      "the keys and values of a context of {} tokens take {:.1f} MiB, more "
+      "than "
+      "the {:.1f} MiB they may have; raise --kv-memory or lower --ctx",
+      plan.context_tokens, static_cast<double>(plan.kv_context_bytes) / 1048576,
+      static_cast<double>(plan.kv_bytes) / 1048576));
 }
 
 }  // namespace
@@ -106,13 +143,19 @@ Result<MemoryPlan> PlanMemory(const ModelFile& file, const Model& model,
           "a context of {} tokens is more than the model was made for ({})",
           options.context_tokens, own));
     }
-    return PlanAt(file, model, options, options.context_tokens);
+    MemoryPlan plan = PlanAt(file, model, options, options.context_tokens);
+    CARAT_RETURN_IF_ERROR(CheckBudget(plan));
+    return WithSpareKv(std::move(plan), options);
   }
   MemoryPlan plan = PlanAt(file, model, options, own);
-  if (Fits(plan)) return plan;
+  if (FitsBudget(plan)) return WithSpareKv(std::move(plan), options);
   const int64_t fits = LargestContext(file, model, options, own);
-  if (fits < kSmallestContext) return plan;  // CheckFits explains
-  return PlanAt(file, model, options, fits);
+  if (fits < kSmallestContext) {
+    // CheckFits explains a machine that is too small.
+    if (Fits(plan)) CARAT_RETURN_IF_ERROR(CheckBudget(plan));
+    return plan;
+  }
+  return WithSpareKv(PlanAt(file, model, options, fits), options);
 }
 
 Result<MemoryPlan> PlanMemory(const ModelFile& file,

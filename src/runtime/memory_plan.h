@@ -12,6 +12,9 @@
 
 namespace carat {
 
+// A KV budget of exactly one context.
+inline constexpr uint64_t kKvOneContext = 1;
+
 struct MemoryPlan {
   struct Group {
     std::string name;    // "global" or "sliding 512"
@@ -20,10 +23,11 @@ struct MemoryPlan {
   };
   int64_t context_tokens = 0;
   uint64_t file_bytes = 0;
-  uint64_t weights_bytes = 0;  // packed
-  std::vector<Group> kv_groups;
-  uint64_t kv_bytes = 0;
-  uint64_t scratch_bytes = 0;  // activations of the largest step
+  uint64_t weights_bytes = 0;     // packed
+  std::vector<Group> kv_groups;   // of one sequence
+  uint64_t kv_bytes = 0;          // budget of all sequences and caches
+  uint64_t kv_context_bytes = 0;  // of it, one sequence at context_tokens
+  uint64_t scratch_bytes = 0;     // activations of the largest step
   uint64_t tokenizer_bytes = 0;
   uint64_t program_bytes = 0;    // the process itself
   uint64_t on_disk_bytes = 0;    // tables that are read row by row
@@ -37,11 +41,16 @@ struct MemoryPlan {
 struct PlanOptions {
   int64_t context_tokens = 0;  // 0: the model's own, or what fits
   KvType kv_type = KvType::kF16;
+  // Budget for keys and values; 0: one context and a share of what is left,
+  // kKvOneContext: one context.
+  uint64_t kv_bytes = kKvOneContext;
+  int max_sequences = 16;     // that want logits in one step
   int64_t step_tokens = 512;  // largest prefill step
   int threads = 1;
 };
 
-// Errors: those of LoadModel; an impossible context.
+// Errors: those of LoadModel; an impossible context; a KV budget that does not
+// hold the context asked for.
 Result<MemoryPlan> PlanMemory(const ModelFile& file,
                               const PlanOptions& options);
 // The same for a model that was loaded (or planned) already.

@@ -1,5 +1,7 @@
 #include "runtime/scheduler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
 
@@ -25,13 +27,22 @@ Scheduler::~Scheduler() {
   thread_.join();
 }
 
-void Scheduler::Submit(std::unique_ptr<Generation> generation) {
+Status Scheduler::Submit(std::unique_ptr<Generation> generation) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    const size_t waiting = queue_.size();
+    if (waiting >= static_cast<size_t>(options_.max_queue)) {
+      ++stats_.refused;
+      return Status(StatusCode::kUnavailable,
+                    fmt::format("{} requests are waiting already, as many as "
+                                "may; try again later",
+                                waiting));
+    }
     ++stats_.requests;
-    queue_.push_back(std::move(generation));
+    queue_.Push(std::move(generation));
   }
   wake_.notify_all();
+  return OkStatus();
 }
 
 void Scheduler::RunExclusive(const std::function<void()>& job) {
@@ -51,6 +62,7 @@ EngineStats Scheduler::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   EngineStats stats = stats_;
   stats.queued = static_cast<int>(queue_.size());
+  stats.kv_budget_bytes = options_.kv_budget_bytes;
   return stats;
 }
 
@@ -66,6 +78,7 @@ void Scheduler::Loop() {
       jobs.swap(jobs_);
     }
     for (const auto& job : jobs) job();
+    EndGone();
     Admit();
     if (!Step()) DropFinished();
     std::lock_guard<std::mutex> lock(mutex_);
@@ -75,11 +88,45 @@ void Scheduler::Loop() {
   }
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto& g : running_) g->Finish(FinishReason::kCancelled);
-  for (auto& g : queue_) g->Finish(FinishReason::kCancelled);
+  while (auto g = queue_.Pop()) g->Finish(FinishReason::kCancelled);
   running_.clear();
-  queue_.clear();
   for (const auto& job : jobs_) job();
   prefixes_.Clear();
+}
+
+void Scheduler::EndGone() {
+  const auto now = Generation::Clock::now();
+  const auto end = [&](Generation& g) {
+    if (g.cancelled()) {
+      g.Finish(FinishReason::kCancelled);
+    } else if (g.expired(now)) {
+      g.Finish(FinishReason::kDeadline);
+    }
+  };
+  for (auto& g : running_) end(*g);
+  DropFinished();
+  std::vector<std::unique_ptr<Generation>> gone;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    gone = queue_.TakeIf(
+        [&](const Generation& g) { return g.cancelled() || g.expired(now); });
+  }
+  for (auto& g : gone) {
+    end(*g);
+    Count(*g);
+  }
+}
+
+void Scheduler::Count(const Generation& g) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ++stats_.finished;
+  stats_.cancelled += g.reason() == FinishReason::kCancelled;
+  stats_.expired += g.reason() == FinishReason::kDeadline;
+  stats_.failed += g.reason() == FinishReason::kError;
+  if (g.started()) stats_.queue_seconds.Add(g.timings().queue_ms / 1000);
+  if (g.timings().first_token_ms > 0) {
+    stats_.first_token_seconds.Add(g.timings().first_token_ms / 1000);
+  }
 }
 
 bool Scheduler::FitsBeside(const Generation& g) const {
@@ -98,23 +145,21 @@ void Scheduler::Admit() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       if (queue_.empty()) return;
-      while (!FitsBeside(*queue_.front())) {
+      while (!FitsBeside(*queue_.Front())) {
         if (!prefixes_.EvictOne()) return;
       }
-      g = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    if (g->cancelled()) {
-      g->Finish(FinishReason::kCancelled);
-      continue;
+      g = queue_.Pop();
     }
     g->kv.emplace(prefixes_.Find(g->tokens(), &pages_));
-    g->Start(g->kv->length());
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      stats_.prompt_tokens += g->prompt_tokens();
-      stats_.cached_tokens += g->kv->length();
+      if (!g->started()) {
+        stats_.prompt_tokens += g->prompt_tokens();
+        stats_.cached_tokens += g->kv->length();
+        ++(g->kv->length() > 0 ? stats_.cache_hits : stats_.cache_misses);
+      }
     }
+    g->Start(g->kv->length());
     running_.push_back(std::move(g));
   }
 }
@@ -125,14 +170,18 @@ Status Scheduler::ExtendWithEviction(KvSequence& kv, int64_t count) {
   return status;
 }
 
-bool Scheduler::MakeRoom(size_t index, int64_t count,
+bool Scheduler::IsRunning(const Generation* g) const {
+  return std::any_of(running_.begin(), running_.end(),
+                     [&](const auto& r) { return r.get() == g; });
+}
+
+bool Scheduler::MakeRoom(Generation* g, int64_t count,
                          const std::vector<Share>& shares) {
-  Generation& g = *running_[index];
   for (;;) {
-    const Status room = ExtendWithEviction(*g.kv, count);
+    const Status room = ExtendWithEviction(*g->kv, count);
     if (room.ok()) return true;
     if (running_.size() == 1) {
-      g.Finish(FinishReason::kError, room.message());
+      g->Finish(FinishReason::kError, room.message());
       return false;
     }
     // The latest comer gives way, back to the head of the queue.
@@ -141,55 +190,94 @@ bool Scheduler::MakeRoom(size_t index, int64_t count,
         std::any_of(shares.begin(), shares.end(),
                     [&](const Share& s) { return s.generation == last; });
     if (in_batch) return false;
-    const bool self = running_.size() == index + 1;
     std::unique_ptr<Generation> latest = std::move(running_.back());
     running_.pop_back();
     latest->kv->Clear();
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      queue_.push_front(std::move(latest));
+      ++stats_.preempted;
+      queue_.PushBack(std::move(latest));
     }
-    if (self) return false;
+    if (last == g) return false;
   }
 }
 
-void Scheduler::AddRows(size_t index, int64_t count, Batch& batch,
+bool Scheduler::AddRows(Generation* g, int64_t count, Batch& batch,
                         std::vector<Share>& shares) {
-  if (!MakeRoom(index, count, shares)) return;
-  Generation& g = *running_[index];
+  if (!MakeRoom(g, count, shares)) return false;
   const int sequence = static_cast<int>(batch.sequences.size());
-  batch.sequences.push_back(&g.kv->tables());
-  const int64_t first = g.done();
-  const bool samples = count == g.pending();
+  batch.sequences.push_back(&g->kv->tables());
+  const int64_t first = g->done();
+  const bool samples = count == g->pending();
   for (int64_t i = 0; i < count; ++i) {
-    batch.rows.push_back({.token = g.tokens()[first + i],
+    batch.rows.push_back({.token = g->tokens()[first + i],
                           .position = first + i,
                           .sequence = sequence,
                           .output = samples && i + 1 == count});
   }
-  shares.push_back({&g, count, samples});
+  shares.push_back({g, count, samples});
+  return true;
+}
+
+std::vector<std::pair<Generation*, int64_t>> Scheduler::PlanPrompts(
+    int64_t room) {
+  std::vector<Generation*> reading;  // oldest first
+  std::map<std::string, int64_t> served;
+  int64_t least = 0;
+  for (auto& g : running_) {
+    const auto known = served_.find(g->caller());
+    if (known != served_.end()) {
+      least = served.empty() ? known->second : std::min(least, known->second);
+      served.insert(*known);
+    }
+    if (!g->finished() && !g->decoding()) reading.push_back(g.get());
+  }
+  // Callers that are new start level with the least served, without credit.
+  for (auto& g : running_) served.emplace(g->caller(), least);
+  served_ = std::move(served);
+  if (reading.empty()) return {};
+
+  // The least served caller's oldest prompt goes first, but a quarter of the
+  // step is for the shortest others, which a long prompt must not starve.
+  std::stable_sort(reading.begin(), reading.end(),
+                   [&](const Generation* a, const Generation* b) {
+                     return served_[a->caller()] < served_[b->caller()];
+                   });
+  std::stable_sort(reading.begin() + 1, reading.end(),
+                   [](const Generation* a, const Generation* b) {
+                     return a->pending() < b->pending();
+                   });
+  std::vector<std::pair<Generation*, int64_t>> plan;
+  const int64_t first_most = reading.size() > 1 ? room - room / 4 : room;
+  int64_t left = room - std::min(reading[0]->pending(), first_most);
+  plan.emplace_back(reading[0], room - left);
+  for (size_t i = 1; i < reading.size() && left > 0; ++i) {
+    const int64_t count = std::min(left, reading[i]->pending());
+    plan.emplace_back(reading[i], count);
+    left -= count;
+  }
+  plan[0].second += std::min(left, reading[0]->pending() - plan[0].second);
+  return plan;
 }
 
 bool Scheduler::Step() {
+  const auto begin = Generation::Clock::now();
   Batch batch;
   std::vector<Share> shares;
   int64_t room = options_.step_tokens;
-  for (auto& g : running_) {
-    if (g->cancelled()) g->Finish(FinishReason::kCancelled);
-  }
-  DropFinished();
   // Sequences that are generating come first: their next token must not wait
   // for somebody else's prompt. Making room may shorten running_ at its end.
   for (size_t i = 0; i < running_.size() && room > 0; ++i) {
-    if (running_[i]->pending() != 1) continue;
-    AddRows(i, 1, batch, shares);
-    --room;
+    Generation* g = running_[i].get();
+    if (!g->decoding()) continue;
+    const int64_t count = std::min(room, g->pending());
+    if (AddRows(g, count, batch, shares)) room -= count;
   }
-  for (size_t i = 0; i < running_.size() && room > 0; ++i) {
-    if (running_[i]->finished() || running_[i]->pending() <= 1) continue;
-    const int64_t count = std::min(room, running_[i]->pending());
-    AddRows(i, count, batch, shares);
-    room -= count;
+  if (!shares.empty()) room = std::min(room, options_.busy_step_tokens);
+  for (const auto& [g, count] : PlanPrompts(room)) {
+    if (!IsRunning(g)) continue;  // gave its memory to another
+    const std::string caller = g->caller();
+    if (AddRows(g, count, batch, shares)) served_[caller] += count;
   }
   if (batch.rows.empty()) return false;
 
@@ -203,8 +291,12 @@ bool Scheduler::Step() {
     Deliver(shares, result);
   }
   DropFinished();
+  const std::chrono::duration<double> took = Generation::Clock::now() - begin;
   std::lock_guard<std::mutex> lock(mutex_);
   ++stats_.steps;
+  stats_.batch_rows.Add(static_cast<double>(batch.rows.size()));
+  stats_.batch_sequences.Add(static_cast<double>(batch.sequences.size()));
+  stats_.step_seconds.Add(took.count());
   return true;
 }
 
@@ -233,6 +325,7 @@ void Scheduler::DropFinished() {
       ++i;
       continue;
     }
+    Count(*running_[i]);
     prefixes_.Insert(running_[i]->tokens(), std::move(*running_[i]->kv));
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(i));
   }

@@ -7,13 +7,16 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "models/model.h"
 #include "runtime/engine.h"
+#include "runtime/fair_queue.h"
 #include "runtime/generation.h"
 #include "runtime/prefix_cache.h"
 
@@ -24,7 +27,9 @@ class Scheduler {
   struct Options {
     int threads = 1;
     int64_t step_tokens = 512;
+    int64_t busy_step_tokens = 256;  // of prompts while others generate
     int max_sequences = 16;
+    int max_queue = 256;
     uint64_t kv_budget_bytes = 0;
     size_t prefix_entries = 0;
   };
@@ -34,8 +39,8 @@ class Scheduler {
   Scheduler(const Model* model, int vocab, const Options& options);
   ~Scheduler();  // cancels what still runs
 
-  // Thread-safe.
-  void Submit(std::unique_ptr<Generation> generation);
+  // Thread-safe. kUnavailable when the queue is full.
+  Status Submit(std::unique_ptr<Generation> generation);
   // Runs `job` on the engine's thread between two steps and waits for it.
   void RunExclusive(const std::function<void()>& job);
   EngineStats stats() const;
@@ -57,16 +62,23 @@ class Scheduler {
 
   void Loop();
   void Admit();
+  // Ends what was cancelled or is past its deadline, running or waiting.
+  void EndGone();
+  void Count(const Generation& finished);
   void DropFinished();
   bool Step();
   bool FitsBeside(const Generation& g) const;
-  // Room for `count` more tokens of running_[index], if need be by taking the
-  // caches of sequences that started later and are not in this step's batch;
-  // they read again when there is room. False: not in this step.
-  bool MakeRoom(size_t index, int64_t count, const std::vector<Share>& shares);
-  void AddRows(size_t index, int64_t count, Batch& batch,
+  // Who reads how much of its prompt in this step, `room` tokens in all.
+  std::vector<std::pair<Generation*, int64_t>> PlanPrompts(int64_t room);
+  // Room for `count` more tokens of `g`, if need be by taking the caches of
+  // sequences that started later and are not in this step's batch; they read
+  // again when there is room. False: not in this step.
+  bool MakeRoom(Generation* g, int64_t count, const std::vector<Share>& shares);
+  // False when `g` has to sit this step out.
+  bool AddRows(Generation* g, int64_t count, Batch& batch,
                std::vector<Share>& shares);
   void Deliver(const std::vector<Share>& shares, const ForwardResult& result);
+  bool IsRunning(const Generation* g) const;
 
   const Model* model_;
   const int vocab_;
@@ -75,14 +87,16 @@ class Scheduler {
   PagePool pages_;
   PrefixCache prefixes_;
   std::unique_ptr<Workspace> workspace_;
-  std::vector<std::unique_ptr<Generation>> running_;
+  std::vector<std::unique_ptr<Generation>> running_;  // oldest first
+  // Tokens of prompts read for each caller that runs.
+  std::map<std::string, int64_t> served_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::unique_ptr<Generation>> queue_;  // guarded by mutex_
-  std::deque<std::function<void()>> jobs_;         // guarded by mutex_
-  EngineStats stats_;                              // guarded by mutex_
-  bool stop_ = false;                              // guarded by mutex_
+  FairQueue queue_;                         // guarded by mutex_
+  std::deque<std::function<void()>> jobs_;  // guarded by mutex_
+  EngineStats stats_;                       // guarded by mutex_
+  bool stop_ = false;                       // guarded by mutex_
   std::thread thread_;
 };
 
