@@ -53,7 +53,8 @@ Status KvSequence::Extend(int64_t count) {
     }
     // The partly filled last page may be shared with a fork.
     const int64_t open = length_ / kKvTile;
-    if (length_ % kKvTile != 0 && pages_[g][open]->references > 1) {
+    if (length_ % kKvTile != 0 && pages_[g][open]->references > 1 &&
+        pages_[g][open]->claimed != length_ % kKvTile) {
       KvPage* copy = pool_->Copy(pages_[g][open]);
       full = copy == nullptr;
       if (full) break;
@@ -68,7 +69,15 @@ Status KvSequence::Extend(int64_t count) {
       tables_.tables[g].push_back(page->data);
     }
   }
-  if (!full) return OkStatus();
+  if (!full) {
+    for (size_t g = 0; g < pages_.size(); ++g) {
+      for (int64_t page = length_ / kKvTile; page < last; ++page) {
+        pages_[g][page]->claimed =
+            std::min(kKvTile, length_ + count - page * kKvTile);
+      }
+    }
+    return OkStatus();
+  }
   Truncate(length_);
   return ResourceExhausted(fmt::format(
       "the KV cache is full: {} MiB are in use of {} MiB; ask for a shorter "
@@ -114,6 +123,25 @@ KvSequence KvSequence::Fork(int64_t length) const {
   }
   fork.length_ = length;
   return fork;
+}
+
+KvSequence KvSequence::Over(PagePool* pool, int64_t length,
+                            std::vector<std::vector<KvPage*>> pages) {
+  KvSequence kv(pool);
+  kv.length_ = length;
+  kv.pages_ = std::move(pages);
+  for (size_t g = 0; g < kv.pages_.size(); ++g) {
+    auto& table = kv.tables_.tables[g];
+    for (KvPage* page : kv.pages_[g]) {
+      if (page != nullptr) pool->Retain(page);
+      table.push_back(page == nullptr ? nullptr : page->data);
+    }
+    const auto held =
+        std::find_if(kv.pages_[g].begin(), kv.pages_[g].end(),
+                     [](KvPage* page) { return page != nullptr; });
+    kv.first_[g] = held - kv.pages_[g].begin();
+  }
+  return kv;
 }
 
 void KvSequence::Clear() { Truncate(0); }

@@ -1,6 +1,7 @@
 // The cache of one timeline of tokens: page tables per group over a PagePool.
 // Pages of sliding groups are dropped once they lie behind the window. Forks
-// share pages; a shared page is copied before it is written. Not thread-safe.
+// share pages; a shared page is copied before somebody else's part is written.
+// Not thread-safe.
 #ifndef CARAT_KV_KV_SEQUENCE_H_
 #define CARAT_KV_KV_SEQUENCE_H_
 
@@ -24,6 +25,8 @@ class KvSequence {
   // Positions [0, length()) are held (sliding groups: the window's part).
   int64_t length() const { return length_; }
   const KvTables& tables() const { return tables_; }
+  // [group][position / kKvTile], null where dropped.
+  const std::vector<std::vector<KvPage*>>& pages() const { return pages_; }
 
   // Makes room to write positions [length(), length() + count) and drops what
   // the sliding windows no longer reach from position length() on. Error
@@ -44,6 +47,15 @@ class KvSequence {
 
   void Clear();
 
+  // A sequence of `length` positions over pages that somebody else holds too:
+  // [group][page], for sliding groups null up to the window.
+  static KvSequence Over(PagePool* pool, int64_t length,
+                         std::vector<std::vector<KvPage*>> pages);
+
+  // First position that a sliding group needs when the next written position
+  // is `next`.
+  static int64_t FirstNeeded(const KvGroup& group, int64_t next);
+
   // Bytes of the pages that `positions` positions take when written in steps
   // of at most `step`: what a request must be able to get.
   static uint64_t BytesFor(const KvLayout& layout, int64_t positions,
@@ -53,9 +65,6 @@ class KvSequence {
                                 int64_t step);
 
  private:
-  // First position that a sliding group needs when the next written position
-  // is `next`.
-  static int64_t FirstNeeded(const KvGroup& group, int64_t next);
   void Set(int group, int64_t page, KvPage* value);
 
   PagePool* pool_;

@@ -60,7 +60,7 @@ TEST(KvSequenceTest, GoesBackOnlyWhileTheWindowIsHeld) {
   EXPECT_EQ(kv.length(), 648);
 }
 
-TEST(KvSequenceTest, WritingAForkDoesNotChangeTheOriginal) {
+TEST(KvSequenceTest, TheFirstToGoOnKeepsASharedPageTheOthersCopyIt) {
   const KvLayout layout = TestLayout();
   PagePool pool(layout, 1 << 30);
   KvSequence kv(&pool);
@@ -69,11 +69,19 @@ TEST(KvSequenceTest, WritingAForkDoesNotChangeTheOriginal) {
   {
     KvSequence fork = kv.Fork(70);
     EXPECT_EQ(fork.tables().tables[0][1], kv.tables().tables[0][1]);
+    Write(kv, 1);
+    EXPECT_EQ(fork.tables().tables[0][1], kv.tables().tables[0][1]);
     ASSERT_TRUE(fork.Extend(1).ok());
     EXPECT_NE(fork.tables().tables[0][1], kv.tables().tables[0][1]);
     EXPECT_EQ(fork.tables().tables[0][0], kv.tables().tables[0][0]);
     EXPECT_EQ(fork.tables().tables[0][1][5], 7);
     std::memset(fork.tables().tables[0][1], 9, 64);
+    // What went back may not write over what the other still sees.
+    KvSequence other = kv.Fork(71);
+    kv.Truncate(68);
+    ASSERT_TRUE(kv.Extend(1).ok());
+    EXPECT_NE(other.tables().tables[0][1], kv.tables().tables[0][1]);
+    EXPECT_EQ(other.tables().tables[0][1][5], 7);
   }
   EXPECT_EQ(kv.tables().tables[0][1][5], 7);
   kv.Clear();

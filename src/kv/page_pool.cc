@@ -35,19 +35,34 @@ KvPage* PagePool::Allocate(int group) {
     reserved_bytes_ += bytes;
   }
   page->references = 1;
+  page->claimed = 0;
   used_bytes_ += bytes;
   return page.release();
 }
 
-void PagePool::Release(KvPage* page) {
-  if (--page->references > 0) return;
-  used_bytes_ -= layout_.groups[page->group].page_bytes;
+void PagePool::Change(KvPage* page, int references, int cache_references) {
+  const uint64_t bytes = layout_.groups[page->group].page_bytes;
+  const auto evictable = [&] {
+    return page->references > 0 && page->references == page->cache_references;
+  };
+  if (evictable()) evictable_bytes_ -= bytes;
+  page->references += references;
+  page->cache_references += cache_references;
+  if (evictable()) evictable_bytes_ += bytes;
+  if (page->references > 0) return;
+  used_bytes_ -= bytes;
   free_[page->group].emplace_back(page);
 }
+
+void PagePool::Retain(KvPage* page) { Change(page, 1, 0); }
+void PagePool::Release(KvPage* page) { Change(page, -1, 0); }
+void PagePool::RetainForCache(KvPage* page) { Change(page, 1, 1); }
+void PagePool::ReleaseFromCache(KvPage* page) { Change(page, -1, -1); }
 
 KvPage* PagePool::Copy(const KvPage* page) {
   KvPage* copy = Allocate(page->group);
   if (copy != nullptr) {
+    copy->claimed = page->claimed;
     std::memcpy(copy->data, page->data, layout_.groups[page->group].page_bytes);
   }
   return copy;

@@ -11,8 +11,6 @@
 namespace carat {
 namespace {
 
-// Prompts and conversations whose caches are kept for later requests.
-constexpr size_t kPrefixEntries = 16;
 // Rows per step while logits of every position are wanted: bounds the memory
 // of [rows, vocab] logits.
 constexpr int64_t kLogitRows = 16;
@@ -89,6 +87,12 @@ class EngineImpl : public Engine {
   double load_seconds_ = 0;
 };
 
+// The token that ends a turn, -1 for formats without.
+TokenId TurnEnd(const ChatFormat& format, const Tokenizer& tokenizer) {
+  const std::string_view piece = format.syntax().turn_end;
+  return piece.empty() ? -1 : tokenizer.Find(piece).value_or(-1);
+}
+
 Status EngineImpl::Open(const EngineOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   options_ = options;
@@ -124,14 +128,14 @@ Status EngineImpl::Open(const EngineOptions& options) {
   }
   scheduler_ = std::make_unique<Scheduler>(
       model_.get(), vocab(),
-      Scheduler::Options{
-          .threads = threads,
-          .step_tokens = options.step_tokens,
-          .busy_step_tokens = options.busy_step_tokens,
-          .max_sequences = options.max_sequences,
-          .max_queue = options.max_queue,
-          .kv_budget_bytes = plan_.kv_bytes,
-          .prefix_entries = options.reuse_prefixes ? kPrefixEntries : 0});
+      Scheduler::Options{.threads = threads,
+                         .step_tokens = options.step_tokens,
+                         .busy_step_tokens = options.busy_step_tokens,
+                         .max_sequences = options.max_sequences,
+                         .max_queue = options.max_queue,
+                         .kv_budget_bytes = plan_.kv_bytes,
+                         .reuse_prefixes = options.reuse_prefixes,
+                         .turn_end = TurnEnd(*format_, *tokenizer_)});
   load_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
           .count();

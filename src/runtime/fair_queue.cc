@@ -17,21 +17,21 @@ void FairQueue::Push(std::unique_ptr<Generation> generation) {
   ++size_;
 }
 
-void FairQueue::PushBack(std::unique_ptr<Generation> generation) {
-  resumed_.push_front(std::move(generation));
+void FairQueue::PutBack(std::unique_ptr<Generation> generation) {
+  first_.push_front(std::move(generation));
   ++size_;
 }
 
 const Generation* FairQueue::Front() const {
-  if (!resumed_.empty()) return resumed_.front().get();
+  if (!first_.empty()) return first_.front().get();
   return lines_.empty() ? nullptr : lines_.front().waiting.front().get();
 }
 
 std::unique_ptr<Generation> FairQueue::Pop() {
   std::unique_ptr<Generation> out;
-  if (!resumed_.empty()) {
-    out = std::move(resumed_.front());
-    resumed_.pop_front();
+  if (!first_.empty()) {
+    out = std::move(first_.front());
+    first_.pop_front();
   } else if (!lines_.empty()) {
     Line& line = lines_.front();
     out = std::move(line.waiting.front());
@@ -55,7 +55,7 @@ std::vector<std::unique_ptr<Generation>> FairQueue::TakeIf(
     }
     std::erase(from, nullptr);
   };
-  take(resumed_);
+  take(first_);
   for (Line& line : lines_) take(line.waiting);
   lines_.remove_if([](const Line& line) { return line.waiting.empty(); });
   size_ -= out.size();

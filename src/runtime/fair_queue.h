@@ -18,8 +18,8 @@ namespace carat {
 class FairQueue {
  public:
   void Push(std::unique_ptr<Generation> generation);
-  // Puts one that had started already before all others.
-  void PushBack(std::unique_ptr<Generation> generation);
+  // Puts one whose turn it was before all others.
+  void PutBack(std::unique_ptr<Generation> generation);
 
   // The next in turn, null when empty. Pop takes that one out.
   const Generation* Front() const;
@@ -37,7 +37,7 @@ class FairQueue {
     std::string caller;
     std::deque<std::unique_ptr<Generation>> waiting;  // never empty
   };
-  std::deque<std::unique_ptr<Generation>> resumed_;
+  std::deque<std::unique_ptr<Generation>> first_;
   std::list<Line> lines_;  // the caller in turn first
   size_t size_ = 0;
 };

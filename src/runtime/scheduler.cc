@@ -7,13 +7,40 @@
 
 namespace carat {
 
+namespace {
+
+// Windows of sliding layers are kept every so many tokens of a long prompt: as
+// often as lets them take about as much memory as the global layers' pages.
+int64_t BoundaryTokens(const KvLayout& layout) {
+  double window = 0, token = 0;  // bytes
+  for (const KvGroup& group : layout.groups) {
+    const double each = static_cast<double>(group.page_bytes) / kKvTile;
+    if (group.window > 0) {
+      window += each * static_cast<double>(group.window + 2 * kKvTile);
+    } else {
+      token += each;
+    }
+  }
+  int64_t tokens = 1024;
+  while (tokens < 8192 && static_cast<double>(tokens) * token < window) {
+    tokens *= 2;
+  }
+  return tokens;
+}
+
+// Turns that end closer together than this share a boundary.
+constexpr int64_t kTurnTokens = 256;
+
+}  // namespace
+
 Scheduler::Scheduler(const Model* model, int vocab, const Options& options)
     : model_(model),
       vocab_(vocab),
       options_(options),
       pool_(options.threads),
       pages_(model->kv_layout(), options.kv_budget_bytes),
-      prefixes_(options.prefix_entries),
+      prefixes_(&pages_),
+      boundary_tokens_(BoundaryTokens(model->kv_layout())),
       workspace_(model->NewWorkspace()) {
   thread_ = std::thread([this] { Loop(); });
 }
@@ -85,6 +112,8 @@ void Scheduler::Loop() {
     stats_.running = static_cast<int>(running_.size());
     stats_.kv_used_bytes = pages_.used_bytes();
     stats_.kv_reserved_bytes = pages_.reserved_bytes();
+    stats_.cached_bytes = pages_.evictable_bytes();
+    stats_.cache_evictions = prefixes_.evictions();
   }
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto& g : running_) g->Finish(FinishReason::kCancelled);
@@ -129,14 +158,21 @@ void Scheduler::Count(const Generation& g) {
   }
 }
 
-bool Scheduler::FitsBeside(const Generation& g) const {
+bool Scheduler::FitsBeside(const Generation& g, const KvSequence& kv) const {
   if (running_.empty()) return true;
-  // Room for what it has and for a while of generating.
+  // Room for what is to be read and for a while of generating. Pages that only
+  // the index holds are in nobody's way.
   constexpr int64_t kAhead = 64;
-  const uint64_t bytes = KvSequence::BytesFor(
-      model_->kv_layout(), static_cast<int64_t>(g.tokens().size()) + kAhead,
-      options_.step_tokens);
-  return pages_.used_bytes() + bytes <= pages_.budget_bytes();
+  const auto need = [&](const Generation& which, int64_t done) {
+    const int64_t length = static_cast<int64_t>(which.tokens().size()) + kAhead;
+    return KvSequence::BytesFor(model_->kv_layout(), length,
+                                options_.step_tokens) -
+           KvSequence::BytesFor(model_->kv_layout(), done,
+                                options_.step_tokens);
+  };
+  uint64_t bytes = pages_.pinned_bytes() + need(g, kv.length());
+  for (const auto& r : running_) bytes += need(*r, r->done());
+  return bytes <= pages_.budget_bytes();
 }
 
 void Scheduler::Admit() {
@@ -144,22 +180,25 @@ void Scheduler::Admit() {
     std::unique_ptr<Generation> g;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (queue_.empty()) return;
-      while (!FitsBeside(*queue_.Front())) {
-        if (!prefixes_.EvictOne()) return;
-      }
       g = queue_.Pop();
     }
-    g->kv.emplace(prefixes_.Find(g->tokens(), &pages_));
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (!g->started()) {
-        stats_.prompt_tokens += g->prompt_tokens();
-        stats_.cached_tokens += g->kv->length();
-        ++(g->kv->length() > 0 ? stats_.cache_hits : stats_.cache_misses);
-      }
+    if (g == nullptr) return;
+    // The last token is always run: its logits are wanted.
+    KvSequence kv = prefixes_.Find(
+        g->tokens(), static_cast<int64_t>(g->tokens().size()) - 1);
+    const int64_t cached = kv.length();
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!FitsBeside(*g, kv)) {
+      queue_.PutBack(std::move(g));
+      return;
     }
-    g->Start(g->kv->length());
+    if (!g->started()) {
+      stats_.prompt_tokens += g->prompt_tokens();
+      stats_.cached_tokens += cached;
+      ++(cached > 0 ? stats_.cache_hits : stats_.cache_misses);
+    }
+    g->kv.emplace(std::move(kv));
+    g->Start(cached);
     running_.push_back(std::move(g));
   }
 }
@@ -192,11 +231,14 @@ bool Scheduler::MakeRoom(Generation* g, int64_t count,
     if (in_batch) return false;
     std::unique_ptr<Generation> latest = std::move(running_.back());
     running_.pop_back();
+    if (options_.reuse_prefixes) {
+      prefixes_.Insert(latest->tokens(), *latest->kv, latest->done());
+    }
     latest->kv->Clear();
     {
       std::lock_guard<std::mutex> lock(mutex_);
       ++stats_.preempted;
-      queue_.PushBack(std::move(latest));
+      queue_.PutBack(std::move(latest));
     }
     if (last == g) return false;
   }
@@ -305,17 +347,32 @@ void Scheduler::Deliver(const std::vector<Share>& shares,
   int64_t output = 0;
   for (const Share& s : shares) {
     Generation& g = *s.generation;
-    if (g.Advance(s.rows)) {
-      // The state right behind the prompt is where the next turn of the same
-      // conversation most likely departs.
-      prefixes_.Insert(g.tokens(), g.kv->Fork(g.kv->length()));
-    }
+    const int64_t before = g.done();
+    g.Advance(s.rows);
+    Keep(g, before);
     if (!s.samples) continue;
     float* logits = const_cast<float*>(result.logits + output * result.stride);
     ++output;
     g.Step({logits, static_cast<size_t>(vocab_)});
     std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.output_tokens;
+  }
+}
+
+void Scheduler::Keep(Generation& g, int64_t before) {
+  const int64_t prompt = g.prompt_tokens();
+  if (!options_.reuse_prefixes || before >= prompt) return;
+  const int64_t after = g.done();
+  int64_t last = before / boundary_tokens_ * boundary_tokens_;
+  for (int64_t at = before + 1; at <= std::min(after, prompt); ++at) {
+    // The end of the prompt is where the next turn of the same conversation
+    // most likely departs; where a turn ends is where an edited one does.
+    const bool turn =
+        at < prompt && at - last >= kTurnTokens &&
+        g.tokens()[static_cast<size_t>(at - 1)] == options_.turn_end;
+    if (!turn && at != prompt && at % boundary_tokens_ != 0) continue;
+    prefixes_.Insert(g.tokens(), *g.kv, at);
+    last = at;
   }
 }
 
@@ -326,7 +383,10 @@ void Scheduler::DropFinished() {
       continue;
     }
     Count(*running_[i]);
-    prefixes_.Insert(running_[i]->tokens(), std::move(*running_[i]->kv));
+    if (options_.reuse_prefixes && running_[i]->done() > 0) {
+      prefixes_.Insert(running_[i]->tokens(), *running_[i]->kv,
+                       running_[i]->done());
+    }
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(i));
   }
 }

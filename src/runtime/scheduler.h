@@ -14,11 +14,11 @@
 #include <thread>
 #include <vector>
 
+#include "kv/prefix_index.h"
 #include "models/model.h"
 #include "runtime/engine.h"
 #include "runtime/fair_queue.h"
 #include "runtime/generation.h"
-#include "runtime/prefix_cache.h"
 
 namespace carat {
 
@@ -31,7 +31,8 @@ class Scheduler {
     int max_sequences = 16;
     int max_queue = 256;
     uint64_t kv_budget_bytes = 0;
-    size_t prefix_entries = 0;
+    bool reuse_prefixes = true;
+    TokenId turn_end = -1;  // the token that ends a turn, if there is one
   };
 
   // `model` and `vocab` tokens of it that may be generated; the model outlives
@@ -67,7 +68,8 @@ class Scheduler {
   void Count(const Generation& finished);
   void DropFinished();
   bool Step();
-  bool FitsBeside(const Generation& g) const;
+  // Whether `g` can run beside the others when it starts from `kv`.
+  bool FitsBeside(const Generation& g, const KvSequence& kv) const;
   // Who reads how much of its prompt in this step, `room` tokens in all.
   std::vector<std::pair<Generation*, int64_t>> PlanPrompts(int64_t room);
   // Room for `count` more tokens of `g`, if need be by taking the caches of
@@ -78,6 +80,8 @@ class Scheduler {
   bool AddRows(Generation* g, int64_t count, Batch& batch,
                std::vector<Share>& shares);
   void Deliver(const std::vector<Share>& shares, const ForwardResult& result);
+  // Keeps what `g` has read since `before` for others, at the boundaries in it.
+  void Keep(Generation& g, int64_t before);
   bool IsRunning(const Generation* g) const;
 
   const Model* model_;
@@ -85,7 +89,8 @@ class Scheduler {
   const Options options_;
   ThreadPool pool_;
   PagePool pages_;
-  PrefixCache prefixes_;
+  PrefixIndex prefixes_;
+  const int64_t boundary_tokens_;  // between windows kept of long prompts
   std::unique_ptr<Workspace> workspace_;
   std::vector<std::unique_ptr<Generation>> running_;  // oldest first
   // Tokens of prompts read for each caller that runs.
