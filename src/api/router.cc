@@ -1,0 +1,40 @@
+#include "api/router.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "api/openai/context.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+namespace carat {
+
+struct Api::Protocols {
+  OpenAiContext openai;
+};
+
+Api::Api(ModelHost* host, ApiOptions options)
+    : protocols_(std::make_unique<Protocols>()) {
+  protocols_->openai = {.host = host, .options = std::move(options)};
+}
+
+Api::~Api() = default;
+
+void Api::Handle(const HttpRequest& request, HttpReply* reply) {
+  if (HandleOpenAi(&protocols_->openai, request, reply)) return;
+  // A body that clients of every protocol can read.
+  const std::string message =
+      fmt::format("There is nothing at {} {}.", request.method,
+                  QuoteForMessage(request.path));
+  const Json body =
+      Json::Object{{"type", "error"},
+                   {"error", Json::Object{{"message", message},
+                                          {"type", "not_found_error"},
+                                          {"param", nullptr},
+                                          {"code", 404},
+                                          {"status", "NOT_FOUND"}}}};
+  SendBody(reply, 404, "application/json", body.Dump());
+}
+
+}  // namespace carat
