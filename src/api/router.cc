@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "api/gemini/context.h"
 #include "api/openai/context.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -11,17 +12,20 @@
 namespace carat {
 
 struct Api::Protocols {
+  GeminiContext gemini;
   OpenAiContext openai;
 };
 
 Api::Api(ModelHost* host, ApiOptions options)
     : protocols_(std::make_unique<Protocols>()) {
+  protocols_->gemini = {.host = host, .options = options};
   protocols_->openai = {.host = host, .options = std::move(options)};
 }
 
 Api::~Api() = default;
 
 void Api::Handle(const HttpRequest& request, HttpReply* reply) {
+  if (HandleGemini(&protocols_->gemini, request, reply)) return;
   if (HandleOpenAi(&protocols_->openai, request, reply)) return;
   // A body that clients of every protocol can read.
   const std::string message =
