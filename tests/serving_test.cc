@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <random>
@@ -88,6 +90,19 @@ void ExpectSame(const Output& a, const Output& b, const std::string& what) {
   EXPECT_EQ(a.logprobs, b.logprobs) << what;
 }
 
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    path_ = (std::filesystem::temp_directory_path() / "carat-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 class ServingTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -145,6 +160,34 @@ TEST_P(ServingTest, LongPromptsKeepAWindowWhereATurnEnds) {
   Check(*engine, Ask(prompt, 5), 0);
   prompt[350] ^= 1;
   Check(*engine, Ask(prompt, 5), 256);  // the page that the turn ends in
+}
+
+TEST_P(ServingTest, ARestartFindsItsPromptsOnDisk) {
+  const TemporaryFolder folder;
+  const auto prompt = Noise(420, 1);
+  const EngineOptions options = {.cache_dir = folder.path()};
+  Output first;
+  {
+    auto engine = LoadTiny(GetParam(), options);
+    ASSERT_NE(engine, nullptr);
+    first = Check(*engine, Ask(prompt, 40), 0);
+  }
+  const auto turn = Join(Join(prompt, first.ids), Noise(30, 2));
+  {
+    auto engine = LoadTiny(GetParam(), options);
+    ASSERT_NE(engine, nullptr);
+    Check(*engine, Ask(turn, 10), 448);  // whole pages
+    const EngineStats stats = engine->stats();
+    EXPECT_EQ(stats.disk_hits, 1);
+    EXPECT_EQ(stats.disk_tokens, 448);
+    EXPECT_EQ(stats.disk_errors, 0);
+  }
+  // Other keys and values: nothing of it may be used.
+  EngineOptions other = options;
+  other.kv_type = KvType::kF32;
+  auto engine = LoadTiny(GetParam(), other);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(RunOne(*engine, Ask(turn, 10)).done.usage.cached_tokens, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, ServingTest,
@@ -287,12 +330,15 @@ TEST(QueueTest, ALongPromptDoesNotStarveAShortOne) {
 // of which they cancel, on a cache of one context.
 TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
   constexpr int kThreads = 6, kRequests = 20, kConversations = 8;
-  const EngineOptions small = {.context_tokens = 320,
+  const TemporaryFolder folder;
+  const EngineOptions small = {.context_tokens = 448,
                                .kv_bytes = kKvOneContext,
                                .step_tokens = 96,
                                .busy_step_tokens = 48,
                                .max_sequences = 6};
-  auto engine = LoadTiny("gemma3", small);
+  EngineOptions warm = small;
+  warm.cache_dir = folder.path();
+  auto engine = LoadTiny("gemma3", warm);
   ASSERT_NE(engine, nullptr);
   EngineOptions cold = small;
   cold.reuse_prefixes = false;
@@ -302,10 +348,9 @@ TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
   std::vector<GenerateRequest> requests;
   std::vector<Output> expected;
   for (uint32_t i = 0; i < kConversations; ++i) {
-    // Pairs share all but their end.
-    requests.push_back(Ask(Join(Noise(60 + 20 * static_cast<int>(i / 2), i / 2),
-                                Noise(40, 100 + i)),
-                           60));
+    // Pairs share all but their end. Long ones are written to disk.
+    const int shared = i < 4 ? 40 + 20 * static_cast<int>(i) : 300;
+    requests.push_back(Ask(Join(Noise(shared, i / 2), Noise(40, 100 + i)), 60));
     requests.back().sampling.seed = i;
     expected.push_back(RunOne(*alone, requests.back()));
     ASSERT_EQ(expected.back().ids.size(), 60u);
@@ -349,13 +394,16 @@ TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
   EXPECT_GT(stats.preempted, 0);
   EXPECT_GT(stats.cache_evictions, 0);
   EXPECT_GT(stats.cached_tokens, 0);
+  EXPECT_GT(stats.disk_hits, 0);
+  EXPECT_EQ(stats.disk_errors, 0);
   EXPECT_LE(stats.kv_reserved_bytes, stats.kv_budget_bytes);
   std::printf(
-      "%d compared, %d preempted, %d evictions, %d of %d tokens cached\n",
+      "%d compared, %d preempted, %d evictions, %d of %d tokens cached, %d "
+      "requests found files\n",
       compared.load(), static_cast<int>(stats.preempted),
       static_cast<int>(stats.cache_evictions),
       static_cast<int>(stats.cached_tokens),
-      static_cast<int>(stats.prompt_tokens));
+      static_cast<int>(stats.prompt_tokens), static_cast<int>(stats.disk_hits));
 }
 
 }  // namespace

@@ -286,6 +286,7 @@ void AddChatCommand(CLI::App& app, CommandMain* chosen) {
   CLI::App* command = app.add_subcommand("chat", "Talk with a model");
   auto a = std::make_shared<ChatArguments>();
   AddModelOptions(*command, &a->engine);
+  AddCacheOptions(*command, &a->engine);
   command->add_option("--system", a->system, "Instructions for the model");
   command->add_flag("--no-history", a->no_history,
                     "Keep no history file of what is typed");

@@ -39,6 +39,19 @@ void AddModelOptions(CLI::App& command, EngineArguments* a) {
       ->type_name("SIZE");
 }
 
+void AddCacheOptions(CLI::App& command, EngineArguments* a) {
+  command
+      .add_option("--cache-dir", a->cache_dir,
+                  "Folder where caches of read prompts outlive the program; "
+                  "default: none")
+      ->type_name("DIR");
+  command
+      .add_option("--cache-size", a->cache_bytes,
+                  "Most that folder may hold; default: 10GiB")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
+}
+
 void AddChatFormatOption(CLI::App& command, EngineArguments* a) {
   command.add_option("--chat-format", a->chat_format,
                      "Force a chat format, e.g. gemma3; default: detected");
@@ -60,6 +73,8 @@ Result<std::unique_ptr<Engine>> LoadEngine(const EngineArguments& arguments) {
   options.kv_type = arguments.kv_type();
   options.kv_bytes = arguments.kv_bytes;
   options.chat_format = arguments.chat_format;
+  options.cache_dir = arguments.cache_dir;
+  options.cache_dir_bytes = arguments.cache_bytes;
   if (!arguments.quiet) {
     options.progress = [&bar](double share) { bar.Update(share); };
   }

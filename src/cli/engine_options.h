@@ -22,6 +22,8 @@ struct EngineArguments {
   std::string kv = "f16";
   uint64_t kv_bytes = kKvOneContext;
   std::string chat_format;
+  std::string cache_dir;
+  uint64_t cache_bytes = uint64_t{10} << 30;
   bool quiet = false;
   bool verbose = false;
 
@@ -30,6 +32,8 @@ struct EngineArguments {
 
 // MODEL, --ctx, --threads, --kv, --kv-memory.
 void AddModelOptions(CLI::App& command, EngineArguments* arguments);
+// --cache-dir, --cache-size.
+void AddCacheOptions(CLI::App& command, EngineArguments* arguments);
 // --chat-format.
 void AddChatFormatOption(CLI::App& command, EngineArguments* arguments);
 // --quiet, --verbose.

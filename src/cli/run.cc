@@ -161,6 +161,7 @@ void AddRunCommand(CLI::App& app, CommandMain* chosen) {
   CLI::App* command = app.add_subcommand("run", "Answer one prompt and stop");
   auto a = std::make_shared<RunArguments>();
   AddModelOptions(*command, &a->engine);
+  AddCacheOptions(*command, &a->engine);
   command->add_option("PROMPT", a->prompt,
                       "The prompt; what is piped in is put behind it");
   auto* system =

@@ -54,25 +54,40 @@ PrefixIndex::Path PrefixIndex::Walk(std::span<const TokenId> tokens) const {
   return path;
 }
 
-int64_t PrefixIndex::Usable(const Path& path, int64_t limit) const {
-  const auto& groups = pool_->layout().groups;
-  std::vector<int64_t> run(groups.size(), 0);  // first page of what is held
+int64_t LongestUsable(const KvLayout& layout, size_t pages, int64_t limit,
+                      const std::function<bool(size_t, size_t)>& has) {
+  std::vector<int64_t> run(layout.groups.size(), 0);  // first held in a row
   int64_t best = 0;
-  for (size_t i = 0; i < path.nodes.size(); ++i) {
+  for (size_t i = 0; i < pages; ++i) {
     const int64_t page = static_cast<int64_t>(i);
-    const int64_t end = std::min({(page + 1) * kKvTile, path.length, limit});
+    const int64_t end = std::min((page + 1) * kKvTile, limit);
     bool usable = end > page * kKvTile;
-    for (size_t g = 0; g < groups.size(); ++g) {
-      if (path.nodes[i]->pages[g] == nullptr) {
-        if (!sliding(g)) return best;
+    for (size_t g = 0; g < layout.groups.size(); ++g) {
+      const KvGroup& group = layout.groups[g];
+      if (!has(i, g)) {
+        if (group.window == 0) return best;
         run[g] = page + 1;
       }
       usable =
-          usable && KvSequence::FirstNeeded(groups[g], end) / kKvTile >= run[g];
+          usable && KvSequence::FirstNeeded(group, end) / kKvTile >= run[g];
     }
     if (usable) best = end;
   }
   return best;
+}
+
+std::vector<const std::vector<KvPage*>*> PrefixIndex::Held(
+    std::span<const TokenId> tokens) const {
+  std::vector<const std::vector<KvPage*>*> out;
+  const Path path = Walk(tokens);
+  const size_t full = static_cast<size_t>(path.length / kKvTile);
+  for (size_t i = 0; i < full; ++i) {
+    for (size_t g = 0; g < path.nodes[i]->pages.size(); ++g) {
+      if (!sliding(g) && path.nodes[i]->pages[g] == nullptr) return out;
+    }
+    out.push_back(&path.nodes[i]->pages);
+  }
+  return out;
 }
 
 KvSequence PrefixIndex::Take(const Path& path, int64_t length) const {
@@ -91,7 +106,11 @@ KvSequence PrefixIndex::Take(const Path& path, int64_t length) const {
 
 KvSequence PrefixIndex::Find(std::span<const TokenId> tokens, int64_t limit) {
   const Path path = Walk(tokens);
-  const int64_t length = Usable(path, limit);
+  const int64_t length = LongestUsable(
+      pool_->layout(), path.nodes.size(), std::min(limit, path.length),
+      [&](size_t page, size_t group) {
+        return path.nodes[page]->pages[group] != nullptr;
+      });
   if (length == 0) return KvSequence(pool_);
   ++tick_;
   const int64_t count = (length + kKvTile - 1) / kKvTile;

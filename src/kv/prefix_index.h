@@ -16,6 +16,7 @@
 #define CARAT_KV_PREFIX_INDEX_H_
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -27,6 +28,11 @@
 #include "tokenizer/tokenizer.h"
 
 namespace carat {
+
+// The longest length, at most `limit`, at which a sequence over `pages` pages
+// can be taken up when `has(page, group)` says which are at hand.
+int64_t LongestUsable(const KvLayout& layout, size_t pages, int64_t limit,
+                      const std::function<bool(size_t, size_t)>& has);
 
 class PrefixIndex {
  public:
@@ -45,6 +51,11 @@ class PrefixIndex {
   // has dropped already are left out.
   void Insert(std::span<const TokenId> tokens, const KvSequence& kv,
               int64_t boundary);
+
+  // The pages, [group], of each full page of `tokens` that is known, up to the
+  // first that lacks a global group's. Valid until the index changes.
+  std::vector<const std::vector<KvPage*>*> Held(
+      std::span<const TokenId> tokens) const;
 
   // Gives up the least recently used pages that nobody else holds; false when
   // there are none.
@@ -87,8 +98,6 @@ class PrefixIndex {
   };
 
   Path Walk(std::span<const TokenId> tokens) const;
-  // The longest length at which the path can be taken up.
-  int64_t Usable(const Path& path, int64_t limit) const;
   KvSequence Take(const Path& path, int64_t length) const;
   Node* Child(Node& parent, std::span<const TokenId> tokens);
   void Hold(Node& node, size_t group, KvPage* page);

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "kv/disk_tier.h"
 #include "runtime/constraints.h"
+#include "runtime/model_key.h"
 #include "runtime/scheduler.h"
 
 namespace carat {
@@ -126,6 +128,15 @@ Status EngineImpl::Open(const EngineOptions& options) {
     ThreadPool loaders(threads);
     CARAT_ASSIGN_OR_RETURN(model_, LoadModel(*file_, model_options, &loaders));
   }
+  std::unique_ptr<DiskTier> disk;
+  if (!options.cache_dir.empty() && options.reuse_prefixes) {
+    CARAT_ASSIGN_OR_RETURN(
+        disk, DiskTier::Open(model_->kv_layout(),
+                             {.folder = options.cache_dir,
+                              .limit_bytes = options.cache_dir_bytes,
+                              .model = ModelKey(*file_, *model_),
+                              .pending_bytes = plan_.kv_bytes / 8}));
+  }
   scheduler_ = std::make_unique<Scheduler>(
       model_.get(), vocab(),
       Scheduler::Options{.threads = threads,
@@ -135,7 +146,8 @@ Status EngineImpl::Open(const EngineOptions& options) {
                          .max_queue = options.max_queue,
                          .kv_budget_bytes = plan_.kv_bytes,
                          .reuse_prefixes = options.reuse_prefixes,
-                         .turn_end = TurnEnd(*format_, *tokenizer_)});
+                         .turn_end = TurnEnd(*format_, *tokenizer_)},
+      std::move(disk));
   load_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
           .count();

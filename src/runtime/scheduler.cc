@@ -33,7 +33,8 @@ constexpr int64_t kTurnTokens = 256;
 
 }  // namespace
 
-Scheduler::Scheduler(const Model* model, int vocab, const Options& options)
+Scheduler::Scheduler(const Model* model, int vocab, const Options& options,
+                     std::unique_ptr<DiskTier> disk)
     : model_(model),
       vocab_(vocab),
       options_(options),
@@ -41,6 +42,9 @@ Scheduler::Scheduler(const Model* model, int vocab, const Options& options)
       pages_(model->kv_layout(), options.kv_budget_bytes),
       prefixes_(&pages_),
       boundary_tokens_(BoundaryTokens(model->kv_layout())),
+      disk_(disk == nullptr ? nullptr
+                            : std::make_unique<PrefixDisk>(&pages_, &prefixes_,
+                                                           std::move(disk))),
       workspace_(model->NewWorkspace()) {
   thread_ = std::thread([this] { Loop(); });
 }
@@ -90,6 +94,13 @@ EngineStats Scheduler::stats() const {
   EngineStats stats = stats_;
   stats.queued = static_cast<int>(queue_.size());
   stats.kv_budget_bytes = options_.kv_budget_bytes;
+  if (disk_ != nullptr) {
+    const DiskTier::Stats disk = disk_->stats();
+    stats.disk_reads = disk.reads;
+    stats.disk_writes = disk.writes;
+    stats.disk_errors = disk.errors;
+    stats.disk_bytes = disk.bytes;
+  }
   return stats;
 }
 
@@ -105,6 +116,7 @@ void Scheduler::Loop() {
       jobs.swap(jobs_);
     }
     for (const auto& job : jobs) job();
+    if (disk_ != nullptr) disk_->Release();
     EndGone();
     Admit();
     if (!Step()) DropFinished();
@@ -114,7 +126,13 @@ void Scheduler::Loop() {
     stats_.kv_reserved_bytes = pages_.reserved_bytes();
     stats_.cached_bytes = pages_.evictable_bytes();
     stats_.cache_evictions = prefixes_.evictions();
+    if (disk_ != nullptr) {
+      stats_.disk_hits = disk_->hits();
+      stats_.disk_tokens = disk_->tokens();
+    }
   }
+  for (auto& g : running_) KeepAll(*g);
+  if (disk_ != nullptr) disk_->Stop();
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto& g : running_) g->Finish(FinishReason::kCancelled);
   while (auto g = queue_.Pop()) g->Finish(FinishReason::kCancelled);
@@ -175,6 +193,15 @@ bool Scheduler::FitsBeside(const Generation& g, const KvSequence& kv) const {
   return bytes <= pages_.budget_bytes();
 }
 
+KvSequence Scheduler::FindPrefix(const Generation& g) {
+  // The last token is always run: its logits are wanted.
+  const int64_t limit = static_cast<int64_t>(g.tokens().size()) - 1;
+  if (disk_ != nullptr && FitsBeside(g, KvSequence(&pages_))) {
+    return disk_->Find(g.tokens(), limit, prompt_tokens_per_second_);
+  }
+  return prefixes_.Find(g.tokens(), limit);
+}
+
 void Scheduler::Admit() {
   while (static_cast<int>(running_.size()) < options_.max_sequences) {
     std::unique_ptr<Generation> g;
@@ -183,9 +210,7 @@ void Scheduler::Admit() {
       g = queue_.Pop();
     }
     if (g == nullptr) return;
-    // The last token is always run: its logits are wanted.
-    KvSequence kv = prefixes_.Find(
-        g->tokens(), static_cast<int64_t>(g->tokens().size()) - 1);
+    KvSequence kv = FindPrefix(*g);
     const int64_t cached = kv.length();
     std::lock_guard<std::mutex> lock(mutex_);
     if (!FitsBeside(*g, kv)) {
@@ -220,6 +245,11 @@ bool Scheduler::MakeRoom(Generation* g, int64_t count,
     const Status room = ExtendWithEviction(*g->kv, count);
     if (room.ok()) return true;
     if (running_.size() == 1) {
+      if (disk_ != nullptr) {
+        // Pages on their way to the disk are the last that others hold.
+        disk_->ReleaseAll();
+        if (ExtendWithEviction(*g->kv, count).ok()) return true;
+      }
       g->Finish(FinishReason::kError, room.message());
       return false;
     }
@@ -334,6 +364,12 @@ bool Scheduler::Step() {
   }
   DropFinished();
   const std::chrono::duration<double> took = Generation::Clock::now() - begin;
+  constexpr size_t kPromptRows = 64;
+  if (batch.rows.size() >= kPromptRows) {
+    const double rate = static_cast<double>(batch.rows.size()) / took.count();
+    double& known = prompt_tokens_per_second_;
+    known += (known == 0 ? 1.0 : 0.1) * (rate - known);
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   ++stats_.steps;
   stats_.batch_rows.Add(static_cast<double>(batch.rows.size()));
@@ -376,6 +412,12 @@ void Scheduler::Keep(Generation& g, int64_t before) {
   }
 }
 
+void Scheduler::KeepAll(const Generation& g) {
+  if (!options_.reuse_prefixes || g.done() == 0) return;
+  prefixes_.Insert(g.tokens(), *g.kv, g.done());
+  if (disk_ != nullptr) disk_->Save(g.tokens(), g.done());
+}
+
 void Scheduler::DropFinished() {
   for (size_t i = 0; i < running_.size();) {
     if (!running_[i]->finished()) {
@@ -383,10 +425,7 @@ void Scheduler::DropFinished() {
       continue;
     }
     Count(*running_[i]);
-    if (options_.reuse_prefixes && running_[i]->done() > 0) {
-      prefixes_.Insert(running_[i]->tokens(), *running_[i]->kv,
-                       running_[i]->done());
-    }
+    KeepAll(*running_[i]);
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(i));
   }
 }

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "kv/prefix_disk.h"
 #include "kv/prefix_index.h"
 #include "models/model.h"
 #include "runtime/engine.h"
@@ -37,7 +38,9 @@ class Scheduler {
 
   // `model` and `vocab` tokens of it that may be generated; the model outlives
   // the scheduler.
-  Scheduler(const Model* model, int vocab, const Options& options);
+  // `disk`: behind the prefix index, or null.
+  Scheduler(const Model* model, int vocab, const Options& options,
+            std::unique_ptr<DiskTier> disk);
   ~Scheduler();  // cancels what still runs
 
   // Thread-safe. kUnavailable when the queue is full.
@@ -80,6 +83,11 @@ class Scheduler {
   bool AddRows(Generation* g, int64_t count, Batch& batch,
                std::vector<Share>& shares);
   void Deliver(const std::vector<Share>& shares, const ForwardResult& result);
+  // What is known of `g`'s tokens, in memory and, if there is room for all of
+  // them, on disk.
+  KvSequence FindPrefix(const Generation& g);
+  // Keeps all of what `g` has read.
+  void KeepAll(const Generation& g);
   // Keeps what `g` has read since `before` for others, at the boundaries in it.
   void Keep(Generation& g, int64_t before);
   bool IsRunning(const Generation* g) const;
@@ -90,7 +98,9 @@ class Scheduler {
   ThreadPool pool_;
   PagePool pages_;
   PrefixIndex prefixes_;
-  const int64_t boundary_tokens_;  // between windows kept of long prompts
+  const int64_t boundary_tokens_;        // between windows kept of long prompts
+  std::unique_ptr<PrefixDisk> disk_;     // null without
+  double prompt_tokens_per_second_ = 0;  // of steps that read prompts
   std::unique_ptr<Workspace> workspace_;
   std::vector<std::unique_ptr<Generation>> running_;  // oldest first
   // Tokens of prompts read for each caller that runs.
