@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <utility>
-
+#include "api/anthropic/context.h"
 #include "api/gemini/context.h"
 #include "api/openai/context.h"
 #include "base/json.h"
@@ -14,12 +13,14 @@ namespace carat {
 struct Api::Protocols {
   GeminiContext gemini;
   OpenAiContext openai;
+  AnthropicContext anthropic;
 };
 
 Api::Api(ModelHost* host, ApiOptions options)
     : protocols_(std::make_unique<Protocols>()) {
   protocols_->gemini = {.host = host, .options = options};
-  protocols_->openai = {.host = host, .options = std::move(options)};
+  protocols_->openai = {.host = host, .options = options};
+  protocols_->anthropic = {.host = host, .options = options};
 }
 
 Api::~Api() = default;
@@ -27,6 +28,7 @@ Api::~Api() = default;
 void Api::Handle(const HttpRequest& request, HttpReply* reply) {
   if (HandleGemini(&protocols_->gemini, request, reply)) return;
   if (HandleOpenAi(&protocols_->openai, request, reply)) return;
+  if (HandleAnthropic(&protocols_->anthropic, request, reply)) return;
   // A body that clients of every protocol can read.
   const std::string message =
       fmt::format("There is nothing at {} {}.", request.method,
