@@ -4,6 +4,7 @@
 
 #include "api/anthropic/context.h"
 #include "api/gemini/context.h"
+#include "api/ollama/context.h"
 #include "api/openai/context.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -12,6 +13,7 @@ namespace carat {
 
 struct Api::Protocols {
   GeminiContext gemini;
+  OllamaContext ollama;
   OpenAiContext openai;
   AnthropicContext anthropic;
 };
@@ -19,6 +21,7 @@ struct Api::Protocols {
 Api::Api(ModelHost* host, ApiOptions options)
     : protocols_(std::make_unique<Protocols>()) {
   protocols_->gemini = {.host = host, .options = options};
+  protocols_->ollama = {.host = host, .options = options};
   protocols_->openai = {.host = host, .options = options};
   protocols_->anthropic = {.host = host, .options = options};
 }
@@ -27,6 +30,7 @@ Api::~Api() = default;
 
 void Api::Handle(const HttpRequest& request, HttpReply* reply) {
   if (HandleGemini(&protocols_->gemini, request, reply)) return;
+  if (HandleOllama(&protocols_->ollama, request, reply)) return;
   if (HandleOpenAi(&protocols_->openai, request, reply)) return;
   if (HandleAnthropic(&protocols_->anthropic, request, reply)) return;
   // A body that clients of every protocol can read.
