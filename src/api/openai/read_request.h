@@ -31,6 +31,26 @@ struct ChatRequest {
 
 Result<ChatRequest> ReadChatRequest(const Json& body, ThinkDefault think);
 
+// One of the prompts of a completion: text or token ids.
+struct CompletionPrompt {
+  std::string text;
+  std::vector<int32_t> tokens;
+};
+
+// POST /v1/completions.
+struct CompletionRequest {
+  std::string model;
+  std::vector<CompletionPrompt> prompts;
+  GenerateRequest generate;  // without prompt and sampling
+  SamplingFields sampling;
+  int answers_per_prompt = 1;
+  bool echo = false;  // the prompt's text comes before the answer's
+  bool stream = false;
+  bool include_usage = false;
+};
+
+Result<CompletionRequest> ReadCompletionRequest(const Json& body);
+
 }  // namespace carat
 
 #endif  // CARAT_API_OPENAI_READ_REQUEST_H_

@@ -6,12 +6,17 @@
 #include "api/ids.h"
 #include "api/openai/context.h"
 #include "api/openai/error.h"
+#include "api/openai/models.h"
 #include "api/openai/read_request.h"
 #include "api/openai/write_chat.h"
+#include "api/openai/write_completion.h"
 #include "api/sse.h"
+#include "base/utf8.h"
 
 namespace carat {
 namespace {
+
+constexpr std::string_view kModelPrefix = "/v1/models/";
 
 // The same request `count` times. A given seed counts up, so that choices
 // differ and each can be had again alone.
@@ -30,6 +35,19 @@ AnswerStyle StyleOf(const OpenAiContext& context, bool stream) {
   style.keep_alive_ms = context.options.keep_alive_ms;
   style.headers.emplace_back("x-request-id", NewId("req_"));
   return style;
+}
+
+Status SendTokenCount(OpenAiContext* context, const std::string& model,
+                      const GenerateRequest& request, HttpReply* reply) {
+  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
+                         context->host->Acquire(model, std::nullopt));
+  CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
+                         lease.engine->PromptTokens(request));
+  const Json count =
+      Json::Object{{"object", "response.input_tokens"},
+                   {"input_tokens", static_cast<int64_t>(tokens.size())}};
+  SendBody(reply, 200, "application/json", count.Dump());
+  return OkStatus();
 }
 
 Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
@@ -56,8 +74,97 @@ Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
   return OkStatus();
 }
 
+// The requests of a completion: every prompt, each as often as asked.
+std::vector<GenerateRequest> Prompts(const CompletionRequest& request) {
+  std::vector<GenerateRequest> out;
+  for (const CompletionPrompt& prompt : request.prompts) {
+    GenerateRequest one = request.generate;
+    one.prompt = prompt.text;
+    one.prompt_tokens = prompt.tokens;
+    for (GenerateRequest& copy : Copies(one, request.answers_per_prompt)) {
+      out.push_back(std::move(copy));
+    }
+  }
+  return out;
+}
+
+Status Complete(OpenAiContext* context, const HttpRequest& http,
+                HttpReply* reply) {
+  CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
+  CARAT_ASSIGN_OR_RETURN(CompletionRequest request,
+                         ReadCompletionRequest(body));
+  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
+                         context->host->Acquire(request.model, std::nullopt));
+  Engine* engine = lease.engine.get();
+  request.generate.sampling = request.sampling.Over(engine->info().sampling);
+  const std::vector<GenerateRequest> requests = Prompts(request);
+  CompletionAnswer answer = {
+      .id = NewId("cmpl-"),
+      .model = lease.model.name,
+      .created_s = static_cast<int64_t>(std::time(nullptr)),
+      .answers_per_prompt = request.answers_per_prompt,
+      .include_usage = request.include_usage,
+      .with_logprobs = request.sampling.logprobs.has_value(),
+      .tokenizer = &engine->tokenizer()};
+  for (const GenerateRequest& one : requests) {
+    if (!request.echo) {
+      answer.echoes.emplace_back();
+    } else if (one.prompt_tokens.empty()) {
+      answer.echoes.push_back(one.prompt);
+    } else {
+      // Ids are checked here because Decode wants valid ones.
+      CARAT_RETURN_IF_ERROR(engine->PromptTokens(one).status());
+      answer.echoes.push_back(
+          SanitizeUtf8(engine->tokenizer().Decode(one.prompt_tokens)));
+    }
+  }
+  const auto writer = request.stream
+                          ? NewCompletionStreamWriter(std::move(answer))
+                          : NewCompletionWriter(std::move(answer));
+  Answer(engine, requests, StyleOf(*context, request.stream), writer.get(),
+         reply);
+  return OkStatus();
+}
+
+// The tokens that the prompt of a chat request has.
+Status CountChat(OpenAiContext* context, const HttpRequest& http,
+                 HttpReply* reply) {
+  CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
+  CARAT_ASSIGN_OR_RETURN(const ChatRequest request,
+                         ReadChatRequest(body, ThinkDefault::kOff));
+  return SendTokenCount(context, request.model, request.generate, reply);
+}
+
+Status ListModels(OpenAiContext* context, const HttpRequest&,
+                  HttpReply* reply) {
+  SendBody(reply, 200, "application/json", ModelList(context->host).Dump());
+  return OkStatus();
+}
+
+Status GetModel(OpenAiContext* context, const HttpRequest& http,
+                HttpReply* reply) {
+  const std::string name =
+      PercentDecode(std::string_view(http.path).substr(kModelPrefix.size()));
+  CARAT_ASSIGN_OR_RETURN(const Json entry, ModelEntry(context->host, name));
+  SendBody(reply, 200, "application/json", entry.Dump());
+  return OkStatus();
+}
+
+Status Embed(OpenAiContext*, const HttpRequest&, HttpReply*) {
+  return Unsupported(
+      "This version of carat computes no embeddings: none of the models it "
+      "loads is an embedding model.");
+}
+
+Status Transcribe(OpenAiContext*, const HttpRequest&, HttpReply*) {
+  return Unsupported(
+      "This version of carat hears no audio, so it cannot transcribe or "
+      "translate it.");
+}
+
 using Handler = Status (*)(OpenAiContext*, const HttpRequest&, HttpReply*);
 
+// A path that ends in '/' stands for everything below it.
 struct Route {
   std::string_view method, path;
   Handler handler;
@@ -65,24 +172,40 @@ struct Route {
 
 constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", Chat},
+    {"POST", "/v1/chat/completions/input_tokens", CountChat},
+    {"POST", "/v1/completions", Complete},
+    {"POST", "/v1/embeddings", Embed},
+    {"POST", "/v1/audio/transcriptions", Transcribe},
+    {"POST", "/v1/audio/translations", Transcribe},
+    {"GET", "/v1/models", ListModels},
+    {"GET", kModelPrefix, GetModel},
 };
+
+bool Matches(const Route& route, std::string_view path) {
+  if (!route.path.ends_with('/')) return path == route.path;
+  return path.size() > route.path.size() && path.starts_with(route.path);
+}
 
 }  // namespace
 
 bool HandleOpenAi(OpenAiContext* context, const HttpRequest& request,
                   HttpReply* reply) {
+  std::string allowed;
   for (const Route& route : kRoutes) {
-    if (request.path != route.path) continue;
+    if (!Matches(route, request.path)) continue;
     if (request.method != route.method) {
-      SendOpenAiMethodError(request, route.method, reply);
-      return true;
+      if (!allowed.empty()) allowed += ", ";
+      allowed += route.method;
+      continue;
     }
     // Handlers that fail have written nothing yet.
     const Status status = route.handler(context, request, reply);
     if (!status.ok()) SendOpenAiError(status, reply);
     return true;
   }
-  return false;
+  if (allowed.empty()) return false;
+  SendOpenAiMethodError(request, allowed, reply);
+  return true;
 }
 
 }  // namespace carat
