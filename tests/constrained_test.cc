@@ -120,6 +120,95 @@ TEST(ConstrainedTest, ARequiredCallIsOfADeclaredToolWithItsTypes) {
   EXPECT_EQ(finished, 20);
 }
 
+TEST(ConstrainedTest, ToolsAndASchemaTogetherGiveCallsOrSuchAnAnswer) {
+  auto engine = LoadTiny();
+  ASSERT_NE(engine, nullptr);
+  const TokenId open = *engine->tokenizer().Find("<|tool_call>");
+  int answers = 0, calls = 0;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    GenerateRequest request = Ask(seed);
+    if (seed % 3 == 0) request.sampling.logit_bias = {{open, 20.0f}};
+    request.tool_choice.allow_parallel = false;
+    request.think = seed % 2 == 1;
+    request.tools = {{.name = "off", .description = "All off"}};
+    request.constraint = {OutputConstraint::Kind::kJsonSchema,
+                          R"({"enum":[1,"a",true]})"};
+    const Output out = Collect(*engine, request);
+    if (!out.calls.empty()) {
+      ++calls;
+      EXPECT_EQ(out.done.reason, FinishReason::kToolCalls);
+      EXPECT_EQ(out.calls[0].name, "off");
+      EXPECT_EQ(out.text, "");
+    } else if (out.done.reason == FinishReason::kStop) {
+      ++answers;
+      EXPECT_TRUE(out.text == "1" || out.text == "\"a\"" || out.text == "true")
+          << out.text;
+    } else {
+      ADD_FAILURE() << FinishReasonName(out.done.reason);
+    }
+  }
+  EXPECT_GT(answers, 0);
+  EXPECT_GT(calls, 0);
+}
+
+TEST(ConstrainedTest, TheShapeHoldsBehindAThoughtOfAnyKind) {
+  auto engine = LoadTiny();
+  ASSERT_NE(engine, nullptr);
+  using Kind = OutputConstraint::Kind;
+  bool thought = false;
+  for (const OutputConstraint& constraint :
+       {OutputConstraint{Kind::kJsonSchema, R"({"const":"ab"})"},
+        OutputConstraint{Kind::kRegex, "\"ab\""},
+        OutputConstraint{Kind::kGbnf, R"(root ::= "\"ab\"")"}}) {
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      GenerateRequest request = Ask(seed);
+      request.think = true;
+      request.max_thought_tokens = 12;
+      request.constraint = constraint;
+      const Output out = Collect(*engine, request);
+      EXPECT_EQ(out.text, "\"ab\"");
+      EXPECT_EQ(out.done.reason, FinishReason::kStop);
+      thought |= !out.thought.empty();
+    }
+  }
+  EXPECT_TRUE(thought);
+}
+
+// What comes out token by token, and how likely it was held to be.
+std::vector<std::pair<int32_t, float>> Stream(Engine& engine,
+                                              GenerateRequest request) {
+  request.sampling.logprobs = 0;
+  std::vector<std::pair<int32_t, float>> out;
+  const auto done = engine.Generate(request, [&](const GenerateEvent& event) {
+    if (const auto* token = std::get_if<TokenProbability>(&event)) {
+      out.emplace_back(token->id, token->logprob);
+    }
+    return true;
+  });
+  EXPECT_TRUE(done.ok()) << done.status().message();
+  return out;
+}
+
+TEST(ConstrainedTest, WhereNothingIsConstrainedTheStreamIsTheSameToTheBit) {
+  auto engine = LoadTiny();
+  ASSERT_NE(engine, nullptr);
+  const TokenId open = *engine->tokenizer().Find("<|tool_call>");
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    GenerateRequest request;
+    request.prompt_tokens = *engine->PromptTokens(Ask(seed));
+    request.sampling.seed = seed;
+    request.max_tokens = 200;
+    const auto plain = Stream(*engine, request);
+    // Calls are constrained from their opening token on, free text is not.
+    request.tools = {{.name = "off", .description = "All off"}};
+    const auto lazy = Stream(*engine, request);
+    size_t same = 0;
+    while (same < plain.size() && plain[same].first != open) ++same;
+    ASSERT_GE(lazy.size(), same);
+    for (size_t i = 0; i < same; ++i) EXPECT_EQ(plain[i], lazy[i]);
+  }
+}
+
 TEST(ConstrainedTest, ForbiddenCallsNeverBegin) {
   auto engine = LoadTiny();
   ASSERT_NE(engine, nullptr);

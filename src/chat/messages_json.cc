@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "chat/exact_json.h"
+#include "chat/tools_json.h"
 
 namespace carat {
 namespace {
@@ -240,38 +241,6 @@ Status AddMessage(const ExactJson& json, const std::string& where,
                           std::move(content), out);
 }
 
-Result<std::vector<ToolDeclaration>> ToolsFromValue(const ExactJson& list) {
-  std::vector<ToolDeclaration> tools;
-  if (list.is_null()) return tools;
-  if (!list.is_array()) return Wrong("tools", "a list", &list);
-  for (size_t i = 0; i < list.items.size(); ++i) {
-    const std::string where = fmt::format("tools[{}]", i);
-    const ExactJson& item = list.items[i];
-    const ExactJson* function = item.Find("function");
-    if (function == nullptr) function = &item;
-    ToolDeclaration tool;
-    tool.name = function->StringAt("name");
-    if (tool.name.empty()) {
-      return Wrong(where + ".function.name", "a non-empty string",
-                   function->Find("name"));
-    }
-    tool.description = function->StringAt("description");
-    const ExactJson* parameters = function->Find("parameters");
-    if (parameters == nullptr) parameters = function->Find("input_schema");
-    if (parameters != nullptr && !parameters->is_null()) {
-      if (!parameters->is_object()) {
-        return Wrong(where + ".function.parameters", "an object", parameters);
-      }
-      tool.parameters = parameters->Dump();
-    }
-    if (const ExactJson* response = function->Find("response")) {
-      tool.response = response->Dump();
-    }
-    tools.push_back(std::move(tool));
-  }
-  return tools;
-}
-
 std::optional<bool> SwitchAt(const ExactJson& root, std::string_view key) {
   const ExactJson* value = root.Find(key);
   if (value == nullptr || !value->is_bool()) return std::nullopt;
@@ -377,21 +346,16 @@ Result<Conversation> ConversationFromJson(std::string_view text) {
         list->items[i], fmt::format("messages[{}]", i), &result.messages));
   }
   if (const ExactJson* tools = root.Find("tools")) {
-    CARAT_ASSIGN_OR_RETURN(result.tools, ToolsFromValue(*tools));
+    CARAT_ASSIGN_OR_RETURN(std::vector<DeclaredTool> declared,
+                           DeclaredToolsFromJson(*tools));
+    for (DeclaredTool& tool : declared) {
+      result.tools.push_back(std::move(tool.declaration));
+    }
   }
   result.think = SwitchAt(root, "enable_thinking");
   result.preserve_thinking = SwitchAt(root, "preserve_thinking");
   result.generate = SwitchAt(root, "add_generation_prompt");
   return result;
-}
-
-Result<std::vector<ToolDeclaration>> ToolsFromJson(std::string_view text) {
-  Result<ExactJson> parsed = ExactJson::Parse(text);
-  if (!parsed.ok()) {
-    return parsed.status().WithContext("The tools cannot be read");
-  }
-  const ExactJson* list = parsed->Find("tools");
-  return ToolsFromValue(list != nullptr ? *list : *parsed);
 }
 
 std::string MessagesToJson(std::span<const Message> messages) {

@@ -27,10 +27,6 @@ struct Conversation {
 // template's switches. Errors name the place: messages[2].tool_calls[0]...
 Result<Conversation> ConversationFromJson(std::string_view text);
 
-// An array of tools, each {"type":"function","function":{...}} or the function
-// object alone.
-Result<std::vector<ToolDeclaration>> ToolsFromJson(std::string_view text);
-
 // The array ConversationFromJson reads; one message a line.
 std::string MessagesToJson(std::span<const Message> messages);
 

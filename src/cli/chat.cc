@@ -3,20 +3,20 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <memory>
-#include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
 #include "base/utf8.h"
+#include "cli/chat_tools.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/generate.h"
 #include "cli/line_editor.h"
 #include "cli/sampling_options.h"
+#include "cli/shape_options.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "cli/transcript.h"
@@ -37,18 +37,30 @@ constexpr const char* kHelp =
     "\"\"\" is one message. Begin with // to send a line that begins with /.\n"
     "Ctrl-C stops an answer.\n";
 
+// A model that answers results with calls and nothing else is stopped here.
+constexpr int kMaxRounds = 20;
+
 struct ChatArguments {
   EngineArguments engine;
   SamplingArguments sampling;
+  ShapeArguments shape;
+  bool allow_tools = false;
   std::string system;
   bool no_history = false;
 };
 
 class ChatSession {
  public:
-  ChatSession(const ChatArguments& arguments, Engine& engine,
-              LineEditor& editor)
-      : arguments_(arguments), engine_(engine), editor_(editor) {
+  ChatSession(const ChatArguments& arguments, const AnswerShape& shape,
+              Engine& engine, LineEditor& editor)
+      : arguments_(arguments),
+        shape_(shape),
+        engine_(engine),
+        editor_(editor),
+        tools_(shape.tools,
+               arguments.allow_tools ? ToolPrograms::kAskEachTime
+                                     : ToolPrograms::kForbidden,
+               editor) {
     transcript_.system = arguments.system;
   }
 
@@ -62,14 +74,21 @@ class ChatSession {
   // False when the session ends.
   bool Obey(const std::string& line);
   void Answer(const std::string& text);
+  Result<GenerateRequest> MakeRequest(int round) const;
+  // One generation, added to the transcript; the calls it made. An error has
+  // been told.
+  Result<std::vector<ToolCall>> Generate(int round);
+  void Count(const Done& done);
   void Save(const std::string& path);
   void Load(const std::string& path);
   void PrintStats() const;
   void Complain(const Status& status);
 
   const ChatArguments& arguments_;
+  const AnswerShape& shape_;
   Engine& engine_;
   LineEditor& editor_;
+  ChatTools tools_;
   Transcript transcript_;
   Usage total_;
   Done last_;
@@ -137,7 +156,7 @@ ChatSession::Input ChatSession::ReadInput(std::string* text) {
 
 void ChatSession::Save(const std::string& path) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << TranscriptToJson(transcript_).Dump(2) << "\n";
+  file << TranscriptToJson(transcript_);
   file.flush();
   if (!file) {
     Complain(InvalidArgument(
@@ -207,38 +226,74 @@ bool ChatSession::Obey(const std::string& line) {
   return true;
 }
 
-void ChatSession::Answer(const std::string& text) {
-  transcript_.messages.emplace_back(Role::kUser, text);
+Result<GenerateRequest> ChatSession::MakeRequest(int round) const {
   GenerateRequest request;
   request.messages = transcript_.WithSystem();
-  Status status =
-      ApplySampling(arguments_.sampling, engine_.info().sampling, &request);
-  TextPrinter printer;
-  Result<Done> done = status.ok()
-                          ? RunGeneration(engine_, request, std::ref(printer))
-                          : Result<Done>(status);
-  printer.EndLine();
-  if (!done.ok() || done->reason == FinishReason::kError) {
-    transcript_.messages.pop_back();
-    Complain(done.ok() ? Internal(done->error) : done.status());
-    return;
+  CARAT_RETURN_IF_ERROR(
+      ApplySampling(arguments_.sampling, engine_.info().sampling, &request));
+  CARAT_RETURN_IF_ERROR(shape_.Apply(engine_.chat_format(), &request));
+  // With its result there the call has been made; to require it again would
+  // never end.
+  if (round > 0 && request.tool_choice.mode == ToolChoice::Mode::kRequired) {
+    request.tool_choice = ToolChoice();
   }
-  transcript_.messages.emplace_back(Role::kAssistant, printer.text());
-  last_ = *done;
+  return request;
+}
+
+void ChatSession::Count(const Done& done) {
+  last_ = done;
   ++answers_;
-  total_.prompt_tokens += done->usage.prompt_tokens;
-  total_.cached_tokens += done->usage.cached_tokens;
-  total_.output_tokens += done->usage.output_tokens;
-  if (done->reason == FinishReason::kCancelled && !OutputClosed()) {
+  total_.prompt_tokens += done.usage.prompt_tokens;
+  total_.cached_tokens += done.usage.cached_tokens;
+  total_.output_tokens += done.usage.output_tokens;
+  if (done.reason == FinishReason::kCancelled && !OutputClosed()) {
     PrintNote(Dim("(stopped)"));
     if (!editor_.interactive()) code_ = kExitInterrupted;
   }
-  if (done->reason == FinishReason::kContextFull) {
+  if (done.reason == FinishReason::kContextFull) {
     PrintNote(
         "carat: note: the context is full; /clear starts anew, --ctx makes it "
         "longer.");
   }
-  if (arguments_.engine.verbose) PrintNote(Dim(TimingLine(*done)));
+  if (done.reason == FinishReason::kMalformedCall) {
+    Complain(Internal(done.error));
+  }
+  if (arguments_.engine.verbose) PrintNote(Dim(TimingLine(done)));
+}
+
+Result<std::vector<ToolCall>> ChatSession::Generate(int round) {
+  CARAT_ASSIGN_OR_RETURN(const GenerateRequest request, MakeRequest(round));
+  AnswerPrinter printer(arguments_.shape.show_thoughts ? Thoughts::kShow
+                                                       : Thoughts::kHide);
+  const Result<Done> done = RunGeneration(engine_, request, std::ref(printer));
+  printer.EndLine();
+  if (!done.ok()) return done.status();
+  if (done->reason == FinishReason::kError) return Internal(done->error);
+  transcript_.messages.push_back(printer.message());
+  Count(*done);
+  if (done->reason != FinishReason::kToolCalls) return std::vector<ToolCall>();
+  return printer.calls();
+}
+
+void ChatSession::Answer(const std::string& text) {
+  const size_t before = transcript_.messages.size();
+  transcript_.messages.emplace_back(Role::kUser, text);
+  bool go_on = true;
+  for (int round = 0; go_on; ++round) {
+    const Result<std::vector<ToolCall>> calls = Generate(round);
+    if (!calls.ok()) {
+      transcript_.messages.resize(before);
+      return Complain(calls.status());
+    }
+    if (calls->empty()) return;
+    transcript_.messages.push_back(tools_.Answer(*calls, &go_on));
+    if (round + 1 == kMaxRounds) {
+      PrintNote(fmt::format(
+          "carat: note: {} rounds of calls and no answer; that is enough.",
+          kMaxRounds));
+      return;
+    }
+  }
 }
 
 int ChatSession::Loop() {
@@ -261,6 +316,8 @@ int ChatSession::Loop() {
 }
 
 int Chat(const ChatArguments& arguments) {
+  const auto shape = ReadShape(arguments.shape);
+  if (!shape.ok()) return Fail(shape.status());
   auto engine = LoadEngine(arguments.engine);
   if (!engine.ok()) return Fail(engine.status());
   if ((*engine)->chat_format().name() == "none") {
@@ -269,6 +326,9 @@ int Chat(const ChatArguments& arguments) {
         "text. Use carat run, or force a format with --chat-format.",
         arguments.engine.model)));
   }
+  GenerateRequest unused;
+  const Status fits = shape->Apply((*engine)->chat_format(), &unused);
+  if (!fits.ok()) return Fail(fits);
   const std::string cache = CacheFolder();
   const bool keep = !arguments.no_history && !cache.empty();
   const auto editor = LineEditor::Create(keep ? cache + "/chat_history" : "");
@@ -277,7 +337,7 @@ int Chat(const ChatArguments& arguments) {
                           arguments.engine.model,
                           Grouped((*engine)->context_tokens())));
   }
-  return ChatSession(arguments, **engine, *editor).Loop();
+  return ChatSession(arguments, *shape, **engine, *editor).Loop();
 }
 
 }  // namespace
@@ -292,12 +352,20 @@ void AddChatCommand(CLI::App& app, CommandMain* chosen) {
                     "Keep no history file of what is typed");
   AddChatFormatOption(*command, &a->engine);
   AddNoiseOptions(*command, &a->engine);
+  AddShapeOptions(*command, &a->shape);
+  command
+      ->add_flag("--allow-tools", a->allow_tools,
+                 "Run the \"command\" of a called tool, after asking")
+      ->needs("--tools")
+      ->group("Answer");
   AddSamplingOptions(*command, &a->sampling);
   command->footer(std::string("In the conversation:\n") + kHelp +
                   "\n"
                   "Examples:\n"
                   "  carat chat gemma3:1b\n"
                   "  carat chat gemma3:1b --system \"You are a pirate.\"\n"
+                  "  carat chat gemma4 --think --tools tools.json "
+                  "--allow-tools\n"
                   "  printf 'Hello\\nAnd you?\\n' | carat chat gemma3:1b");
   command->callback([a, chosen] { *chosen = [a] { return Chat(*a); }; });
 }

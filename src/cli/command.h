@@ -26,6 +26,8 @@ void AddRunCommand(CLI::App& app, CommandMain* chosen);
 void AddChatCommand(CLI::App& app, CommandMain* chosen);
 void AddShowCommand(CLI::App& app, CommandMain* chosen);
 void AddTokenizeCommand(CLI::App& app, CommandMain* chosen);
+void AddRenderCommand(CLI::App& app, CommandMain* chosen);
+void AddParseCommand(CLI::App& app, CommandMain* chosen);
 void AddScoreCommand(CLI::App& app, CommandMain* chosen);
 void AddBenchCommand(CLI::App& app, CommandMain* chosen);
 void AddDoctorCommand(CLI::App& app, CommandMain* chosen);

@@ -6,19 +6,24 @@
 #include <utility>
 #include <variant>
 
+#include "base/utf8.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "cli/text.h"
 
 namespace carat {
-
 namespace {
 
-// What a model writes must not steer the terminal.
-std::string WithoutControls(std::string text) {
-  std::erase_if(text, [](unsigned char c) {
-    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-  });
-  return text;
+// More of a part that streams.
+template <typename T>
+void AppendText(const std::string& text, Message* message) {
+  if (!message->parts.empty()) {
+    if (T* last = std::get_if<T>(&message->parts.back())) {
+      last->text += text;
+      return;
+    }
+  }
+  message->parts.emplace_back(T{text});
 }
 
 }  // namespace
@@ -45,16 +50,49 @@ Result<Done> RunGeneration(
   }
 }
 
-bool TextPrinter::operator()(const GenerateEvent& event) {
-  const TextDelta* delta = std::get_if<TextDelta>(&event);
-  if (delta == nullptr) return true;
-  text_ += delta->text;
+bool AnswerPrinter::operator()(const GenerateEvent& event) {
   static const bool terminal = StdoutIsTerminal();
-  return Print(terminal ? WithoutControls(delta->text) : delta->text);
+  if (const auto* thought = std::get_if<ThoughtDelta>(&event)) {
+    AppendText<Thought>(thought->text, &message_);
+    if (thoughts_ == Thoughts::kShow) {
+      PrintAside(Dim(WithoutControls(thought->text)));
+      thought_open_ = true;
+    }
+  } else if (const auto* delta = std::get_if<TextDelta>(&event)) {
+    AppendText<Text>(delta->text, &message_);
+    EndThought();
+    if (answers_ == Answers::kKeep) return true;
+    return Print(terminal ? WithoutControls(delta->text) : delta->text);
+  } else if (const auto* call = std::get_if<ToolCallDone>(&event)) {
+    message_.parts.emplace_back(call->call);
+  }
+  return true;
 }
 
-void TextPrinter::EndLine() const {
-  if (!text_.empty() && !text_.ends_with('\n')) Print("\n");
+void AnswerPrinter::EndThought() {
+  if (thought_open_) PrintAside("\n");
+  thought_open_ = false;
+}
+
+void AnswerPrinter::EndLine() {
+  EndThought();
+  if (answers_ == Answers::kKeep) return;
+  const std::string all = text();
+  if (!all.empty() && !all.ends_with('\n')) Print("\n");
+}
+
+std::vector<ToolCall> AnswerPrinter::calls() const {
+  std::vector<ToolCall> out;
+  for (const Part& part : message_.parts) {
+    if (const auto* call = std::get_if<ToolCall>(&part)) out.push_back(*call);
+  }
+  return out;
+}
+
+std::string CallLine(const ToolCall& call) {
+  return fmt::format(R"({{"id":{},"name":{},"arguments":{}}})",
+                     JsonQuote(call.id), JsonQuote(SanitizeUtf8(call.name)),
+                     call.arguments.empty() ? "{}" : call.arguments);
 }
 
 double PrefillSpeed(const Done& done) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/status.h"
@@ -18,18 +19,40 @@ Result<Done> RunGeneration(
     Engine& engine, const GenerateRequest& request,
     const std::function<bool(const GenerateEvent&)>& sink);
 
-// Writes text to stdout as it comes and remembers all of it.
-class TextPrinter {
+// Where the thoughts of an answer go.
+enum class Thoughts { kHide, kShow };
+// Whether the text of an answer is written at all.
+enum class Answers { kPrint, kKeep };
+
+// Writes text to stdout as it comes (thoughts, when shown, to stderr) and
+// remembers all of it as a message.
+class AnswerPrinter {
  public:
+  explicit AnswerPrinter(Thoughts thoughts, Answers answers = Answers::kPrint)
+      : thoughts_(thoughts), answers_(answers) {}
   // False when the reader of stdout has gone.
   bool operator()(const GenerateEvent& event);
-  const std::string& text() const { return text_; }
   // A newline, unless the text ended with one.
-  void EndLine() const;
+  void EndLine();
+
+  std::string text() const { return message_.text(); }
+  // Thought, text and calls in the order they came; the role is the
+  // assistant's.
+  const Message& message() const { return message_; }
+  std::vector<ToolCall> calls() const;
 
  private:
-  std::string text_;
+  void EndThought();
+
+  const Thoughts thoughts_;
+  const Answers answers_;
+  bool thought_open_ = false;  // its line on stderr has no newline yet
+  Message message_ = {Role::kAssistant, std::vector<Part>()};
 };
+
+// {"id":"...","name":"...","arguments":{...}}, the arguments as the model
+// wrote them.
+std::string CallLine(const ToolCall& call);
 
 // "[12 prompt tokens, 310 tokens/s; 87 tokens, 61.2 tokens/s; first after
 // 0.21 s]"

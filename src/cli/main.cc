@@ -47,6 +47,8 @@ int Main(int argc, char** argv) {
   AddShowCommand(app, &chosen);
   AddListCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);
+  AddRenderCommand(app, &chosen);
+  AddParseCommand(app, &chosen);
   AddScoreCommand(app, &chosen);
   AddBenchCommand(app, &chosen);
   AddDoctorCommand(app, &chosen);

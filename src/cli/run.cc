@@ -13,6 +13,7 @@
 #include "cli/engine_options.h"
 #include "cli/generate.h"
 #include "cli/sampling_options.h"
+#include "cli/shape_options.h"
 #include "cli/terminal.h"
 
 namespace carat {
@@ -24,6 +25,7 @@ constexpr int64_t kRawMaxTokens = 256;
 struct RunArguments {
   EngineArguments engine;
   SamplingArguments sampling;
+  ShapeArguments shape;
   std::vector<std::string> prompt;  // words
   std::string system;
   std::optional<int> logprobs;
@@ -42,6 +44,7 @@ std::string PromptText(const RunArguments& arguments) {
 }
 
 Result<GenerateRequest> MakeRequest(const RunArguments& arguments,
+                                    const AnswerShape& shape,
                                     const std::string& prompt,
                                     const Engine& engine) {
   GenerateRequest request;
@@ -71,6 +74,7 @@ Result<GenerateRequest> MakeRequest(const RunArguments& arguments,
   }
   CARAT_RETURN_IF_ERROR(
       ApplySampling(arguments.sampling, engine.info().sampling, &request));
+  CARAT_RETURN_IF_ERROR(shape.Apply(engine.chat_format(), &request));
   request.sampling.logprobs = arguments.logprobs;
   return request;
 }
@@ -91,12 +95,27 @@ Json ProbabilityToJson(const TokenProbability& token) {
   return out;
 }
 
+Json CallsToJson(const std::vector<ToolCall>& calls) {
+  Json out = Json::MakeArray();
+  for (const ToolCall& call : calls) {
+    const Result<Json> json = Json::Parse(CallLine(call));
+    // The engine's calls are JSON by construction.
+    out.Append(json.ok() ? *json : Json(CallLine(call)));
+  }
+  return out;
+}
+
 void PrintJson(const RunArguments& arguments, const Engine& engine,
-               const std::string& text, const Json& logprobs,
+               const AnswerPrinter& answer, const Json& logprobs,
                const Done& done) {
   Json out = Json::MakeObject();
   out.Set("model", arguments.engine.model);
-  out.Set("text", SanitizeUtf8(text));
+  const std::string thought = answer.message().thought();
+  if (!thought.empty()) out.Set("thought", SanitizeUtf8(thought));
+  out.Set("text", SanitizeUtf8(answer.text()));
+  if (!arguments.shape.tools.empty()) {
+    out.Set("tool_calls", CallsToJson(answer.calls()));
+  }
   DoneToJson(done, &out);
   if (arguments.logprobs) out.Set("logprobs", logprobs);
   Json memory = Json::MakeObject();
@@ -108,13 +127,30 @@ void PrintJson(const RunArguments& arguments, const Engine& engine,
 }
 
 int ExitCodeOf(const Done& done) {
-  if (done.reason == FinishReason::kError) {
+  if (done.reason == FinishReason::kError ||
+      done.reason == FinishReason::kMalformedCall) {
     return Fail(Internal(done.error));
   }
   if (done.reason == FinishReason::kCancelled) {
     return OutputClosed() ? kExitOk : kExitInterrupted;
   }
   return kExitOk;
+}
+
+// An answer of a declared shape that was cut off does not have it.
+void NoteCutShape(const GenerateRequest& request, const Done& done) {
+  const bool shaped =
+      request.constraint.kind != OutputConstraint::Kind::kNone ||
+      request.tool_choice.mode == ToolChoice::Mode::kRequired;
+  const bool cut = done.reason == FinishReason::kMaxTokens ||
+                   done.reason == FinishReason::kContextFull ||
+                   done.reason == FinishReason::kRepetition ||
+                   done.reason == FinishReason::kStopString;
+  if (!shaped || !cut) return;
+  PrintNote(fmt::format(
+      "carat: note: the answer ended early ({}) and is not complete in the "
+      "shape that was asked for.",
+      FinishReasonName(done.reason)));
 }
 
 int Run(const RunArguments& arguments) {
@@ -124,31 +160,32 @@ int Run(const RunArguments& arguments) {
         "There is no prompt: give one as an argument or on stdin. See carat "
         "run --help.");
   }
+  const auto shape = ReadShape(arguments.shape);
+  if (!shape.ok()) return Fail(shape.status());
   auto engine = LoadEngine(arguments.engine);
   if (!engine.ok()) return Fail(engine.status());
-  const auto request = MakeRequest(arguments, prompt, **engine);
+  const auto request = MakeRequest(arguments, *shape, prompt, **engine);
   if (!request.ok()) return Fail(request.status());
 
-  TextPrinter printer;
-  std::string text;
+  AnswerPrinter printer(
+      arguments.shape.show_thoughts ? Thoughts::kShow : Thoughts::kHide,
+      arguments.json ? Answers::kKeep : Answers::kPrint);
   Json logprobs = Json::MakeArray();
   const auto done =
       RunGeneration(**engine, *request, [&](const GenerateEvent& event) {
         if (const auto* token = std::get_if<TokenProbability>(&event)) {
           logprobs.Append(ProbabilityToJson(*token));
         }
-        if (!arguments.json) return printer(event);
-        if (const auto* delta = std::get_if<TextDelta>(&event)) {
-          text += delta->text;
-        }
-        return true;
+        return printer(event);
       });
+  printer.EndLine();
   if (!done.ok()) return Fail(done.status());
   if (arguments.json) {
-    PrintJson(arguments, **engine, text, logprobs, *done);
+    PrintJson(arguments, **engine, printer, logprobs, *done);
   } else {
-    printer.EndLine();
+    for (const ToolCall& call : printer.calls()) Print(CallLine(call) + "\n");
   }
+  if (!arguments.engine.quiet) NoteCutShape(*request, *done);
   if (!arguments.engine.quiet && !OutputClosed()) {
     PrintNote(Dim(TimingLine(*done)));
   }
@@ -179,14 +216,22 @@ void AddRunCommand(CLI::App& app, CommandMain* chosen) {
       ->check(CLI::Range(0, 1000).description(""))
       ->type_name("N");
   AddNoiseOptions(*command, &a->engine);
+  AddShapeOptions(*command, &a->shape);
+  raw->excludes("--think");
+  raw->excludes("--tools");
   AddSamplingOptions(*command, &a->sampling);
   command->footer(
+      "Calls of --tools come as lines of JSON behind the text: nothing is "
+      "run.\n"
       "Ctrl-C stops the answer; a second one ends the program at once.\n"
       "\n"
       "Examples:\n"
       "  carat run gemma3 \"Why is the sky blue?\"\n"
       "  carat run gemma3 \"Summarise this:\" < article.txt\n"
       "  carat run gemma3 --system \"Answer in French.\" --temp 0 Hello\n"
+      "  carat run gemma4 --think=500 --show-thoughts \"What is 17 * 23?\"\n"
+      "  carat run gemma4 --tools tools.json \"Weather in Oslo?\"\n"
+      "  carat run gemma3 --schema person.json \"Invent a person.\"\n"
       "  carat run gemma3 --json --logprobs 3 --max-tokens 20 Hello\n"
       "  carat run ./base.gguf --raw \"Once upon a time\"");
   command->callback([a, chosen] { *chosen = [a] { return Run(*a); }; });

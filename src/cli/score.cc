@@ -78,6 +78,7 @@ std::vector<Window> CutWindows(const std::vector<TokenId>& tokens, TokenId bos,
   std::vector<Window> out;
   for (size_t i = 0; i + step <= tokens.size() || i == 0; i += step) {
     Window window;
+    window.reserve(static_cast<size_t>(size));
     if (bos >= 0) window.push_back(bos);
     const size_t end = std::min(tokens.size(), i + step);
     window.insert(window.end(), tokens.begin() + static_cast<ptrdiff_t>(i),

@@ -16,14 +16,16 @@ namespace {
 
 bool g_output_closed = false;
 
+bool TakesColour(int fd) {
+  const char* none = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  if (none != nullptr && *none != '\0') return false;
+  if (term != nullptr && std::string_view(term) == "dumb") return false;
+  return isatty(fd) != 0;
+}
+
 bool UseColour() {
-  static const bool use = [] {
-    const char* none = std::getenv("NO_COLOR");
-    const char* term = std::getenv("TERM");
-    if (none != nullptr && *none != '\0') return false;
-    if (term != nullptr && std::string_view(term) == "dumb") return false;
-    return StderrIsTerminal();
-  }();
+  static const bool use = TakesColour(STDERR_FILENO);
   return use;
 }
 
@@ -57,6 +59,8 @@ void PrintNote(std::string_view text) {
   WriteAll(STDERR_FILENO, std::string(text) + "\n");
 }
 
+void PrintAside(std::string_view text) { WriteAll(STDERR_FILENO, text); }
+
 bool StdinIsTerminal() { return isatty(STDIN_FILENO) != 0; }
 bool StdoutIsTerminal() { return isatty(STDOUT_FILENO) != 0; }
 bool StderrIsTerminal() { return isatty(STDERR_FILENO) != 0; }
@@ -72,6 +76,12 @@ int TerminalColumns() {
 std::string Dim(std::string_view text) { return Styled("2", text); }
 std::string Red(std::string_view text) { return Styled("31", text); }
 std::string Yellow(std::string_view text) { return Styled("33", text); }
+
+std::string OnStdout(Colour colour, std::string_view text) {
+  static const bool use = TakesColour(STDOUT_FILENO);
+  if (!use) return std::string(text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", static_cast<int>(colour), text);
+}
 
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)), active_(StderrIsTerminal()) {}

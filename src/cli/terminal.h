@@ -16,6 +16,9 @@ bool OutputClosed();
 // `text` and a newline to stderr.
 void PrintNote(std::string_view text);
 
+// `text` alone to stderr.
+void PrintAside(std::string_view text);
+
 bool StdinIsTerminal();
 bool StdoutIsTerminal();
 bool StderrIsTerminal();
@@ -26,6 +29,10 @@ int TerminalColumns();
 std::string Dim(std::string_view text);
 std::string Red(std::string_view text);
 std::string Yellow(std::string_view text);
+
+// `text` in colour if stdout takes it.
+enum class Colour { kCyan = 36, kMagenta = 35 };
+std::string OnStdout(Colour colour, std::string_view text);
 
 // A line "label [#####.....] 42%" on stderr that redraws itself; nothing at
 // all when stderr is no terminal.

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace carat {
 namespace {
 
@@ -106,6 +108,32 @@ bool ParseNumberList(std::string_view text, std::vector<int64_t>* out) {
     if (comma == std::string_view::npos) return true;
     text.remove_prefix(comma + 1);
   }
+}
+
+std::string WithoutControls(std::string text) {
+  std::erase_if(text, [](unsigned char c) {
+    return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+  });
+  return text;
+}
+
+std::string Visible(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const Utf8Char c = DecodeUtf8(text);
+    const char32_t code = c.code;
+    const bool hidden = code < 0x20 || (code >= 0x7F && code < 0xA0) ||
+                        (code >= 0x200B && code <= 0x200F) ||
+                        (code >= 0x2028 && code <= 0x202E) ||
+                        (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
+    if (hidden) {
+      out += fmt::format("\\u{:04x}", static_cast<uint32_t>(code));
+    } else {
+      AppendUtf8(code, &out);
+    }
+    text.remove_prefix(c.size);
+  }
+  return out;
 }
 
 double Median(std::vector<double> values) {

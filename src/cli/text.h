@@ -16,6 +16,13 @@ std::string HumanCount(uint64_t count);
 // "1,048,576".
 std::string Grouped(int64_t number);
 
+// What a model or a file wrote, without what could steer a terminal: control
+// characters but newline and tab.
+std::string WithoutControls(std::string text);
+// The same with everything visible instead of dropped: control characters and
+// marks that reorder or hide text become "\\u202e" and the like.
+std::string Visible(std::string_view text);
+
 enum class Align { kLeft, kRight };
 
 // Rows of cells in columns as wide as their widest cell, two spaces between.

@@ -1,20 +1,29 @@
 #include "cli/transcript.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "base/utf8.h"
+#include "chat/messages_json.h"
 #include "cli/read_file.h"
 
 namespace carat {
 namespace {
 
-Json MessageToJson(const char* role, const std::string& content) {
-  Json out = Json::MakeObject();
-  out.Set("role", role);
-  out.Set("content", SanitizeUtf8(content));
-  return out;
+// A model may write any bytes; a JSON file is UTF-8.
+void Repair(Message* message) {
+  for (Part& part : message->parts) {
+    if (Text* text = std::get_if<Text>(&part)) {
+      text->text = SanitizeUtf8(text->text);
+    } else if (Thought* thought = std::get_if<Thought>(&part)) {
+      thought->text = SanitizeUtf8(thought->text);
+    } else if (ToolCall* call = std::get_if<ToolCall>(&part)) {
+      call->name = SanitizeUtf8(call->name);
+      call->arguments = SanitizeUtf8(call->arguments);
+    } else if (ToolResult* result = std::get_if<ToolResult>(&part)) {
+      result->name = SanitizeUtf8(result->name);
+      result->content = SanitizeUtf8(result->content);
+    }
+  }
 }
 
 }  // namespace
@@ -26,53 +35,26 @@ std::vector<Message> Transcript::WithSystem() const {
   return out;
 }
 
-Json TranscriptToJson(const Transcript& transcript) {
-  Json messages = Json::MakeArray();
-  for (const Message& message : transcript.WithSystem()) {
-    messages.Append(MessageToJson(RoleName(message.role), message.text()));
-  }
-  Json out = Json::MakeObject();
-  out.Set("messages", std::move(messages));
-  return out;
+std::string TranscriptToJson(const Transcript& transcript) {
+  std::vector<Message> messages = transcript.WithSystem();
+  for (Message& message : messages) Repair(&message);
+  return "{\"messages\":" + MessagesToJson(messages) + "}\n";
 }
 
-Result<Transcript> TranscriptFromJson(const Json& json) {
-  const Json* messages = json.Find("messages");
-  if (messages == nullptr || !messages->is_array()) {
-    return Malformed("there is no list \"messages\"");
-  }
+Result<Transcript> TranscriptFromJson(std::string_view text) {
+  CARAT_ASSIGN_OR_RETURN(Conversation conversation, ConversationFromJson(text));
   Transcript out;
-  size_t number = 0;
-  for (const Json& message : messages->as_array()) {
-    ++number;
-    const Json* role = message.Find("role");
-    const Json* content = message.Find("content");
-    if (role == nullptr || !role->is_string() || content == nullptr ||
-        !content->is_string()) {
-      return Malformed(fmt::format(
-          "message {} lacks a text \"role\" or \"content\"", number));
-    }
-    if (role->as_string() == "system" && number == 1) {
-      out.system = content->as_string();
-    } else if (role->as_string() == "user") {
-      out.messages.emplace_back(Role::kUser, content->as_string());
-    } else if (role->as_string() == "assistant") {
-      out.messages.emplace_back(Role::kAssistant, content->as_string());
-    } else {
-      return Malformed(fmt::format(
-          "message {} has the role {}; expected user or assistant (or system, "
-          "first)",
-          number, QuoteForMessage(role->as_string())));
-    }
+  out.messages = std::move(conversation.messages);
+  if (!out.messages.empty() && out.messages[0].role == Role::kSystem) {
+    out.system = out.messages[0].text();
+    out.messages.erase(out.messages.begin());
   }
   return out;
 }
 
 Result<Transcript> ReadTranscript(const std::string& path) {
   CARAT_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  Result<Json> json = Json::Parse(text);
-  if (!json.ok()) return json.status().WithContext(path);
-  Result<Transcript> out = TranscriptFromJson(*json);
+  Result<Transcript> out = TranscriptFromJson(text);
   return out.ok() ? std::move(out) : out.status().WithContext(path);
 }
 

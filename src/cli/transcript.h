@@ -3,9 +3,9 @@
 #define CARAT_CLI_TRANSCRIPT_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/json.h"
 #include "base/status.h"
 #include "carat/message.h"
 
@@ -13,16 +13,17 @@ namespace carat {
 
 struct Transcript {
   std::string system;             // empty: none
-  std::vector<Message> messages;  // user and assistant, text only
+  std::vector<Message> messages;  // what follows it
 
   // The messages with the system's in front.
   std::vector<Message> WithSystem() const;
 };
 
-// {"messages": [{"role": "system", "content": "..."}, ...]}
-Json TranscriptToJson(const Transcript& transcript);
+// {"messages": [{"role": "system", "content": "..."}, ...]}, in the style of
+// chat/messages_json.h, one message a line.
+std::string TranscriptToJson(const Transcript& transcript);
 // Errors say which message is wrong and how.
-Result<Transcript> TranscriptFromJson(const Json& json);
+Result<Transcript> TranscriptFromJson(std::string_view text);
 Result<Transcript> ReadTranscript(const std::string& path);
 
 }  // namespace carat

@@ -1,6 +1,7 @@
-// GBNF, the grammar notation of llama.cpp: rules `name ::= ...` of literals,
-// character classes, references, groups and repeats, and control tokens
-// written as <piece> or <[id]>.
+// Rules `name ::= ...` of literals, character classes, references, groups and
+// repeats, and control tokens written as <piece> or <[id]>.
+#include "grammar/gbnf.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,8 +13,6 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "grammar/compiled_grammar.h"
-#include "grammar/regex.h"
 
 namespace carat {
 namespace {
@@ -34,10 +33,11 @@ struct Term {
 
 class GbnfParser {
  public:
-  GbnfParser(std::string_view text, const TokenTrie& tokens)
-      : text_(text), tokens_(tokens) {}
+  GbnfParser(std::string_view text, const TokenTrie& tokens,
+             ExprBuilder* builder)
+      : text_(text), tokens_(tokens), b_(*builder) {}
 
-  Result<GrammarPtr> Compile(const TokenTriePtr& tokens);
+  Result<Expr> Parse();
 
  private:
   struct Rule {
@@ -90,7 +90,7 @@ class GbnfParser {
   const std::string_view text_;
   const TokenTrie& tokens_;
   size_t at_ = 0;
-  ExprBuilder b_;
+  ExprBuilder& b_;
   std::vector<Rule> rules_;
   std::map<std::string, size_t, std::less<>> index_;
 };
@@ -417,7 +417,7 @@ Expr GbnfParser::Lower(const Term& term, int depth) {
   return b_.Never();
 }
 
-Result<GrammarPtr> GbnfParser::Compile(const TokenTriePtr& tokens) {
+Result<Expr> GbnfParser::Parse() {
   if (text_.size() > kMaxBytes) {
     return ResourceExhausted(
         fmt::format("The GBNF grammar is {} bytes long; at most {} are "
@@ -447,26 +447,14 @@ Result<GrammarPtr> GbnfParser::Compile(const TokenTriePtr& tokens) {
     return Malformed("The GBNF grammar has no rule named root.");
   }
   Analyse();
-  const RuleId start = b_.AddRule();
-  b_.SetBody(start, LowerReference(root->second, 0));
-  return CompiledGrammar::Link(b_, start, tokens, {});
+  return LowerReference(root->second, 0);
 }
 
 }  // namespace
 
-Result<GrammarPtr> CompileGbnf(std::string_view text,
-                               const TokenTriePtr& tokens) {
-  return GbnfParser(text, *tokens).Compile(tokens);
-}
-
-Result<GrammarPtr> CompileRegex(std::string_view pattern,
-                                const TokenTriePtr& tokens) {
-  ExprBuilder builder;
-  const RuleId start = builder.AddRule();
-  CARAT_ASSIGN_OR_RETURN(const Expr body,
-                         ParseRegex(pattern, RegexMatch::kWhole, &builder));
-  builder.SetBody(start, body);
-  return CompiledGrammar::Link(builder, start, tokens, {});
+Result<Expr> ParseGbnf(std::string_view text, const TokenTrie& tokens,
+                       ExprBuilder* builder) {
+  return GbnfParser(text, tokens, builder).Parse();
 }
 
 }  // namespace carat

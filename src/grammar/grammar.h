@@ -31,7 +31,8 @@ using TokenTriePtr = std::shared_ptr<const TokenTrie>;
 // What may stand before the constrained part.
 enum class ThoughtPrefix {
   kNone,      // the constraint begins with the first token
-  kOptional,  // one <|channel> ... <channel|> with free text may come first
+  kOptional,  // one <|channel>thought ... <channel|> may come first, its text
+              // free
   kOpen,      // the prompt opened the channel: free text up to <channel|>
 };
 
@@ -77,13 +78,30 @@ Result<GrammarPtr> CompileJsonSchema(const Json& schema,
 // The whole output matches `pattern` (ECMA-262 syntax without look-around and
 // back-references; implicitly anchored on both sides).
 Result<GrammarPtr> CompileRegex(std::string_view pattern,
-                                const TokenTriePtr& tokens);
+                                const TokenTriePtr& tokens,
+                                ThoughtPrefix thought = ThoughtPrefix::kNone);
 // llama.cpp's grammar notation; the start rule is `root`.
 Result<GrammarPtr> CompileGbnf(std::string_view text,
-                               const TokenTriePtr& tokens);
+                               const TokenTriePtr& tokens,
+                               ThoughtPrefix thought = ThoughtPrefix::kNone);
 Result<GrammarPtr> CompileToolCalls(std::span<const ToolSchema> tools,
                                     const TokenTriePtr& tokens,
                                     const ToolCallOptions& options = {});
+
+// The shape of an answer that calls no tool.
+struct AnswerText {
+  enum class Kind { kJsonSchema, kRegex, kGbnf };
+  Kind kind = Kind::kJsonSchema;
+  Json schema;                      // kJsonSchema
+  JsonGrammarOptions json_options;  // kJsonSchema; its `thought` is not used
+  std::string text;                 // kRegex, kGbnf
+};
+// The output is either one or more calls or an answer of that shape. Of the
+// options `mode` is not used.
+Result<GrammarPtr> CompileCallsOrAnswer(std::span<const ToolSchema> tools,
+                                        const AnswerText& answer,
+                                        const TokenTriePtr& tokens,
+                                        const ToolCallOptions& options = {});
 
 const TokenTrie& TokenTrieOf(const CompiledGrammar& grammar);
 // What was read more loosely than written (oneOf as anyOf, a format that is
@@ -167,12 +185,17 @@ class GrammarCache {
 
   Result<GrammarPtr> JsonSchema(const Json& schema, const TokenTriePtr& tokens,
                                 const JsonGrammarOptions& options = {});
-  Result<GrammarPtr> Regex(std::string_view pattern,
-                           const TokenTriePtr& tokens);
-  Result<GrammarPtr> Gbnf(std::string_view text, const TokenTriePtr& tokens);
+  Result<GrammarPtr> Regex(std::string_view pattern, const TokenTriePtr& tokens,
+                           ThoughtPrefix thought = ThoughtPrefix::kNone);
+  Result<GrammarPtr> Gbnf(std::string_view text, const TokenTriePtr& tokens,
+                          ThoughtPrefix thought = ThoughtPrefix::kNone);
   Result<GrammarPtr> ToolCalls(std::span<const ToolSchema> tools,
                                const TokenTriePtr& tokens,
                                const ToolCallOptions& options = {});
+  Result<GrammarPtr> CallsOrAnswer(std::span<const ToolSchema> tools,
+                                   const AnswerText& answer,
+                                   const TokenTriePtr& tokens,
+                                   const ToolCallOptions& options = {});
   size_t size() const;
 
  private:

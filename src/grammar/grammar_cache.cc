@@ -58,31 +58,21 @@ size_t GrammarCache::size() const {
   return impl_->entries.size();
 }
 
-Result<GrammarPtr> GrammarCache::JsonSchema(const Json& schema,
-                                            const TokenTriePtr& tokens,
-                                            const JsonGrammarOptions& options) {
-  return impl_->Get(
-      fmt::format("json {:d}{:d}{:d} {}", options.any_whitespace,
-                  options.spec_defaults, static_cast<int>(options.thought),
-                  schema.Dump()),
-      tokens, [&] { return CompileJsonSchema(schema, tokens, options); });
+namespace {
+
+std::string KeyOf(const Json& schema, const JsonGrammarOptions& options) {
+  return fmt::format("json {:d}{:d}{:d} {}", options.any_whitespace,
+                     options.spec_defaults, static_cast<int>(options.thought),
+                     schema.Dump());
 }
 
-Result<GrammarPtr> GrammarCache::Regex(std::string_view pattern,
-                                       const TokenTriePtr& tokens) {
-  return impl_->Get(fmt::format("regex {}", pattern), tokens,
-                    [&] { return CompileRegex(pattern, tokens); });
+std::string KeyOf(std::string_view kind, std::string_view text,
+                  ThoughtPrefix thought) {
+  return fmt::format("{} {:d} {}", kind, static_cast<int>(thought), text);
 }
 
-Result<GrammarPtr> GrammarCache::Gbnf(std::string_view text,
-                                      const TokenTriePtr& tokens) {
-  return impl_->Get(fmt::format("gbnf {}", text), tokens,
-                    [&] { return CompileGbnf(text, tokens); });
-}
-
-Result<GrammarPtr> GrammarCache::ToolCalls(std::span<const ToolSchema> tools,
-                                           const TokenTriePtr& tokens,
-                                           const ToolCallOptions& options) {
+std::string KeyOf(std::span<const ToolSchema> tools,
+                  const ToolCallOptions& options) {
   std::string key = fmt::format(
       "tools {:d}{:d}{:d}{:d}{:d}", static_cast<int>(options.syntax),
       static_cast<int>(options.mode), options.parallel, options.spec_defaults,
@@ -91,8 +81,60 @@ Result<GrammarPtr> GrammarCache::ToolCalls(std::span<const ToolSchema> tools,
     key += fmt::format(" {}:{} {}", tool.name.size(), tool.name,
                        tool.parameters.Dump());
   }
-  return impl_->Get(std::move(key), tokens,
+  return key;
+}
+
+std::string KeyOf(const AnswerText& answer) {
+  switch (answer.kind) {
+    case AnswerText::Kind::kRegex:
+      return KeyOf("regex", answer.text, ThoughtPrefix::kNone);
+    case AnswerText::Kind::kGbnf:
+      return KeyOf("gbnf", answer.text, ThoughtPrefix::kNone);
+    case AnswerText::Kind::kJsonSchema:
+      break;
+  }
+  return KeyOf(answer.schema, answer.json_options);
+}
+
+}  // namespace
+
+Result<GrammarPtr> GrammarCache::JsonSchema(const Json& schema,
+                                            const TokenTriePtr& tokens,
+                                            const JsonGrammarOptions& options) {
+  return impl_->Get(KeyOf(schema, options), tokens,
+                    [&] { return CompileJsonSchema(schema, tokens, options); });
+}
+
+Result<GrammarPtr> GrammarCache::Regex(std::string_view pattern,
+                                       const TokenTriePtr& tokens,
+                                       ThoughtPrefix thought) {
+  return impl_->Get(KeyOf("regex", pattern, thought), tokens,
+                    [&] { return CompileRegex(pattern, tokens, thought); });
+}
+
+Result<GrammarPtr> GrammarCache::Gbnf(std::string_view text,
+                                      const TokenTriePtr& tokens,
+                                      ThoughtPrefix thought) {
+  return impl_->Get(KeyOf("gbnf", text, thought), tokens,
+                    [&] { return CompileGbnf(text, tokens, thought); });
+}
+
+Result<GrammarPtr> GrammarCache::ToolCalls(std::span<const ToolSchema> tools,
+                                           const TokenTriePtr& tokens,
+                                           const ToolCallOptions& options) {
+  return impl_->Get(KeyOf(tools, options), tokens,
                     [&] { return CompileToolCalls(tools, tokens, options); });
+}
+
+Result<GrammarPtr> GrammarCache::CallsOrAnswer(
+    std::span<const ToolSchema> tools, const AnswerText& answer,
+    const TokenTriePtr& tokens, const ToolCallOptions& options) {
+  const std::string shape = KeyOf(answer);
+  return impl_->Get(
+      fmt::format("either {} {} {}", shape.size(), shape,
+                  KeyOf(tools, options)),
+      tokens,
+      [&] { return CompileCallsOrAnswer(tools, answer, tokens, options); });
 }
 
 }  // namespace carat

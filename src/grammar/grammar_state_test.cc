@@ -93,6 +93,10 @@ TEST(GrammarStateTest, ThoughtsAreFreeAndTheAnswerIsNot) {
                          "\x01<|channel>\x02thought\n{any \"\x01<channel|>\x02"
                          "1"));
   EXPECT_FALSE(FitsTokens(grammar, "\x01<|channel>\x02thought 1"));
+  // A channel of another name would be read as text of the answer.
+  EXPECT_FALSE(FitsTokens(grammar,
+                          "\x01<|channel>\x02hm\x01<channel|>\x02"
+                          "1"));
   const GrammarPtr open =
       SchemaGrammar(R"({"enum":[1]})", {.thought = ThoughtPrefix::kOpen});
   EXPECT_TRUE(FitsTokens(open,

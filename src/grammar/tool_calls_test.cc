@@ -1,3 +1,4 @@
+#include <random>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,96 @@ TEST(ToolCallsTest, FunctionGemmaHasItsOwnMarkers) {
                          "call:weather{city:" +
                              quote + "a" + quote +
                              "}\x01<end_function_call>\x02"));
+}
+
+TEST(CallsOrAnswerTest, TheOutputIsOneOrTheOther) {
+  const std::vector<ToolSchema> tools = {{"f", Json()}};
+  AnswerText answer;
+  answer.schema = J(R"({"type":"object","properties":{"ok":{"type":"boolean"}},
+                        "required":["ok"]})");
+  const GrammarPtr grammar =
+      Must(CompileCallsOrAnswer(tools, answer, TestTokens()));
+  for (const char* text :
+       {"Ocall:f{}C", "Ocall:f{}COcall:f{}C", R"({"ok":true})"}) {
+    EXPECT_TRUE(FitsTokens(grammar, Expand(text))) << text;
+  }
+  for (const char* text :
+       {R"({"ok":true}Ocall:f{}C)", R"(Ocall:f{}C{"ok":true})", "Ocall:g{}C",
+        "hm Ocall:f{}C", R"({"ok":1})", ""}) {
+    EXPECT_FALSE(FitsTokens(grammar, Expand(text))) << text;
+  }
+  for (uint64_t seed = 0; seed < 6; ++seed) NoisyText(grammar, seed);
+}
+
+TEST(CallsOrAnswerTest, PatternsAndGrammarsMayBeTheAnswerToo) {
+  const std::vector<ToolSchema> tools = {{"f", Json()}};
+  const ToolCallOptions options = {.thought = ThoughtPrefix::kOptional};
+  AnswerText answer;
+  answer.kind = AnswerText::Kind::kRegex;
+  answer.text = "[ab]{2}";
+  const GrammarPtr regex =
+      Must(CompileCallsOrAnswer(tools, answer, TestTokens(), options));
+  answer.kind = AnswerText::Kind::kGbnf;
+  answer.text = "root ::= \"(\" root? \")\"";
+  const GrammarPtr gbnf =
+      Must(CompileCallsOrAnswer(tools, answer, TestTokens(), options));
+  const std::string thought =
+      "\x01<|channel>\x02thought\nhm {\x01<channel|>\x02";
+  EXPECT_TRUE(FitsTokens(regex, thought + "ab"));
+  EXPECT_TRUE(FitsTokens(regex, thought + Expand("Ocall:f{}C")));
+  EXPECT_FALSE(FitsTokens(regex, thought + "(())"));
+  EXPECT_TRUE(FitsTokens(gbnf, thought + "(())"));
+  EXPECT_TRUE(FitsTokens(gbnf, Expand("Ocall:f{}C")));
+  EXPECT_FALSE(FitsTokens(gbnf, "(()"));
+}
+
+TEST(ToolCallsTest, NoiseAtTheNestingLimitFindsItsWayOut) {
+  // Every node must hold "leaf", whose value is deeper than the node's own
+  // brackets: a sampler that always opens another node must be stopped while
+  // there is still room for all the leaves on the way out.
+  const char* const kTree = R"({"$defs":{
+      "deep":{"type":"object","required":["x"],"properties":{"x":{
+        "type":"object","required":["y"],"properties":{"y":{
+          "type":"array","minItems":1,"items":{"type":"array","minItems":1,
+            "items":{"type":"boolean"}}}}}}},
+      "node":{"type":"object","required":["leaf"],"properties":{
+        "next":{"$ref":"#/$defs/node"},"leaf":{"$ref":"#/$defs/deep"}}}},
+      "$ref":"#/$defs/node"})";
+  const std::vector<ToolSchema> tools = {{"f", J(kTree)}};
+  const GrammarPtr calls = Must(CompileToolCalls(tools, TestTokens()));
+  const GrammarPtr json = SchemaGrammar(kTree);
+  for (const GrammarPtr& grammar : {calls, json}) {
+    GrammarState state(grammar);
+    ASSERT_TRUE(Feed(&state, grammar == calls ? Expand("Ocall:f{") : "{"));
+    const std::string open = grammar == calls ? "next:{" : R"("next":{)";
+    int depth = 0;
+    while (depth < 1000 && state.AcceptText(open)) ++depth;
+    EXPECT_GT(depth, 20);
+    EXPECT_LT(depth, 200);
+    // Noise from here on: no mask may be empty, and the end is reached.
+    std::vector<uint64_t> mask(TestTokens()->mask_words());
+    std::mt19937_64 random(7);
+    int steps = 0;
+    for (; steps < 60000 && !state.IsFinished(); ++steps) {
+      const std::vector<TokenId> allowed = Allowed(state, *TestTokens());
+      ASSERT_FALSE(allowed.empty()) << "dead end after " << steps;
+      // Of a few, the one that brings the end nearest: noise alone would
+      // write lists for ever.
+      TokenId best = -1;
+      size_t least = ~size_t{0};
+      for (int i = 0; i < 12; ++i) {
+        const TokenId id = allowed[random() % allowed.size()];
+        GrammarState next = state;
+        ASSERT_TRUE(next.Accept(id));
+        if (next.IsFinished() || next.BytesToEnd() < least) {
+          best = id;
+          least = next.BytesToEnd();
+        }
+      }
+      ASSERT_TRUE(state.Accept(best));
+    }
+    EXPECT_TRUE(state.IsFinished()) << steps;
+  }
 }
 
 TEST(ToolCallsTest, NoiseIsBalanced) {

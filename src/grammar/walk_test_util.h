@@ -42,13 +42,12 @@ inline bool Fits(const GrammarPtr& grammar, std::string_view text) {
   return state.AcceptText(text) && state.IsComplete();
 }
 
-// Feeds text whose control tokens are written between \x01 and \x02.
+// Feeds text, byte by byte; control tokens are written between \x01 and \x02.
 inline bool Feed(GrammarState* state, std::string_view text) {
   while (!text.empty()) {
     if (text[0] != '\x01') {
-      const size_t end = text.find('\x01');
-      if (!state->AcceptText(text.substr(0, end))) return false;
-      text.remove_prefix(std::min(end, text.size()));
+      if (!state->AcceptText(text.substr(0, 1))) return false;
+      text.remove_prefix(1);
       continue;
     }
     const size_t end = text.find('\x02');

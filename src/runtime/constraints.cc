@@ -34,6 +34,32 @@ Status CheckNames(const GenerateRequest& request) {
   return OkStatus();
 }
 
+Result<AnswerText> AnswerOf(const OutputConstraint& constraint) {
+  AnswerText answer;
+  answer.text = constraint.text;
+  switch (constraint.kind) {
+    case Kind::kRegex:
+      answer.kind = AnswerText::Kind::kRegex;
+      return answer;
+    case Kind::kGbnf:
+      answer.kind = AnswerText::Kind::kGbnf;
+      return answer;
+    case Kind::kJsonSchema: {
+      Result<Json> schema = Json::Parse(constraint.text);
+      if (!schema.ok()) return schema.status().WithContext("the JSON schema");
+      answer.schema = std::move(schema).value();
+      return answer;
+    }
+    default:
+      // Any JSON object.
+      answer.json_options.spec_defaults = true;
+      answer.json_options.any_whitespace = true;
+      answer.schema = Json::MakeObject();
+      answer.schema.Set("type", "object");
+      return answer;
+  }
+}
+
 }  // namespace
 
 TokenTriePtr Constraints::Trie() {
@@ -67,32 +93,26 @@ Result<GrammarPtr> Constraints::ForTools(const GenerateRequest& request,
                      : ToolCallMode::kLazy;
   options.parallel = request.tool_choice.allow_parallel;
   options.thought = thought;
-  return cache_.ToolCalls(schemas, Trie(), options);
+  const bool either = request.constraint.kind != Kind::kNone &&
+                      options.mode == ToolCallMode::kLazy;
+  if (!either) return cache_.ToolCalls(schemas, Trie(), options);
+  CARAT_ASSIGN_OR_RETURN(const AnswerText answer, AnswerOf(request.constraint));
+  return cache_.CallsOrAnswer(schemas, answer, Trie(), options);
 }
 
-Result<GrammarPtr> Constraints::ForOutput(const OutputConstraint& constraint,
+Result<GrammarPtr> Constraints::ForOutput(const AnswerText& answer,
                                           ThoughtPrefix thought) {
-  JsonGrammarOptions options;
-  options.thought = thought;
-  switch (constraint.kind) {
-    case Kind::kRegex:
-      return cache_.Regex(constraint.text, Trie());
-    case Kind::kGbnf:
-      return cache_.Gbnf(constraint.text, Trie());
-    case Kind::kJsonSchema: {
-      Result<Json> schema = Json::Parse(constraint.text);
-      if (!schema.ok()) return schema.status().WithContext("the JSON schema");
-      return cache_.JsonSchema(*schema, Trie(), options);
-    }
-    default: {
-      // Any JSON object.
-      options.spec_defaults = true;
-      options.any_whitespace = true;
-      Json object = Json::MakeObject();
-      object.Set("type", "object");
-      return cache_.JsonSchema(object, Trie(), options);
-    }
+  switch (answer.kind) {
+    case AnswerText::Kind::kRegex:
+      return cache_.Regex(answer.text, Trie(), thought);
+    case AnswerText::Kind::kGbnf:
+      return cache_.Gbnf(answer.text, Trie(), thought);
+    case AnswerText::Kind::kJsonSchema:
+      break;
   }
+  JsonGrammarOptions options = answer.json_options;
+  options.thought = thought;
+  return cache_.JsonSchema(answer.schema, Trie(), options);
 }
 
 Result<std::optional<GrammarState>> Constraints::Build(
@@ -112,17 +132,13 @@ Result<std::optional<GrammarState>> Constraints::Build(
       state == OutputState::kThought                ? ThoughtPrefix::kOpen
       : request.think && format.supports_thinking() ? ThoughtPrefix::kOptional
                                                     : ThoughtPrefix::kNone;
-  if (shaped && calls &&
-      request.tool_choice.mode == ToolChoice::Mode::kRequired) {
-    return InvalidArgument(
-        "an output schema and a required tool call exclude each other; ask "
-        "for one of them");
-  }
   Result<GrammarPtr> grammar = GrammarPtr();
-  if (shaped) {
-    grammar = ForOutput(request.constraint, thought);
-  } else if (calls) {
+  if (calls) {
     grammar = ForTools(request, format, thought);
+  } else if (shaped) {
+    CARAT_ASSIGN_OR_RETURN(const AnswerText answer,
+                           AnswerOf(request.constraint));
+    grammar = ForOutput(answer, thought);
   } else {
     return std::optional<GrammarState>();
   }

@@ -19,19 +19,21 @@ class Constraints {
  public:
   explicit Constraints(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
 
-  // The start state for `request`; empty when nothing is constrained. `state`:
-  // what the prompt left open. Errors: what the grammar compilers report, a
-  // choice that names no declared tool, a format without tools.
+  // The start state for `request`; empty when nothing is constrained. With
+  // tools and a shape the output is calls or an answer of that shape; where a
+  // call is required the shape has no say. `state`: what the prompt left open.
+  // Errors: what the grammar compilers report, a choice that names no declared
+  // tool, a format without tools.
   Result<std::optional<GrammarState>> Build(const GenerateRequest& request,
                                             const ChatFormat& format,
                                             OutputState state);
 
  private:
   TokenTriePtr Trie();
+  // Calls; with an answer's shape, either calls or such an answer.
   Result<GrammarPtr> ForTools(const GenerateRequest& request,
                               const ChatFormat& format, ThoughtPrefix thought);
-  Result<GrammarPtr> ForOutput(const OutputConstraint& constraint,
-                               ThoughtPrefix thought);
+  Result<GrammarPtr> ForOutput(const AnswerText& answer, ThoughtPrefix thought);
 
   const Tokenizer* tokenizer_;
   GrammarCache cache_;
