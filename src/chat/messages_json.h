@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "carat/message.h"
+#include "chat/tools_json.h"
 
 namespace carat {
 
