@@ -7,6 +7,7 @@
 #include "api/ollama/context.h"
 #include "api/openai/context.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -21,6 +22,10 @@ struct Api::Protocols {
 Api::Api(ModelHost* host, ApiOptions options)
     : protocols_(std::make_unique<Protocols>()) {
   protocols_->gemini = {.host = host, .options = options};
+  if (const Status opened = OpenGeminiFiles(&protocols_->gemini);
+      !opened.ok()) {
+    Log(LogLevel::kError, "uploaded files are refused: {}", opened.message());
+  }
   protocols_->ollama = {.host = host, .options = options};
   protocols_->openai = {.host = host, .options = options};
   protocols_->anthropic = {.host = host, .options = options};

@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <string>
 #include <utility>
 
 #include "api/answer.h"
@@ -8,6 +11,7 @@
 #include "api/gemini/read_request.h"
 #include "api/gemini/write_answer.h"
 #include "api/sse.h"
+#include "base/utf8.h"
 
 namespace carat {
 namespace {
@@ -18,12 +22,42 @@ struct Prepared {
   GeminiRequest request;
 };
 
+// The body behind the cached prefix that it names, if any.
+Result<Json> WithCache(const GeminiCall& call, const Json& body,
+                       const ModelLease& lease) {
+  Fields fields(body, "", Fields::Style::kProto);
+  const auto name = fields.String("cachedContent");
+  CARAT_RETURN_IF_ERROR(fields.status());
+  if (!name || name->empty()) return body;
+  std::string_view id = *name;
+  if (const size_t slash = id.rfind('/'); slash != id.npos) {
+    id.remove_prefix(slash + 1);
+  }
+  const auto cache =
+      call.context->caches->Get(call.request.caller, std::string(id));
+  if (cache == nullptr) {
+    return NotFound(
+        fmt::format("There is no cached content {}; it may have expired.",
+                    QuoteForMessage(*name)));
+  }
+  const std::string& model = cache->Find("hosted")->as_string();
+  if (model != lease.model.name) {
+    return InvalidArgument(fmt::format(
+        "The cached content was made for the model '{}', the request is for "
+        "'{}'.",
+        model, lease.model.name));
+  }
+  return WithGeminiPrefix(*cache->Find("prefix"), body);
+}
+
 Result<Prepared> Prepare(const GeminiCall& call, const Json& body) {
   CARAT_ASSIGN_OR_RETURN(ModelLease lease, call.context->host->Acquire(
                                                call.path.id, std::nullopt));
   const ModelTraits traits = TraitsOf(lease);
+  CARAT_ASSIGN_OR_RETURN(const Json whole, WithCache(call, body, lease));
+  const auto files = GeminiFilesOf(call);
   CARAT_ASSIGN_OR_RETURN(GeminiRequest request,
-                         ReadGeminiRequest(body, traits, nullptr));
+                         ReadGeminiRequest(whole, traits, files.get()));
   request.generate.caller = call.request.caller;
   return Prepared{std::move(lease), std::move(request)};
 }

@@ -2,8 +2,11 @@
 #ifndef CARAT_API_GEMINI_HANDLERS_H_
 #define CARAT_API_GEMINI_HANDLERS_H_
 
+#include <memory>
+
 #include "api/gemini/context.h"
 #include "api/gemini/path.h"
+#include "api/gemini/read_contents.h"
 #include "api/http.h"
 
 namespace carat {
@@ -21,6 +24,13 @@ void HandleGeminiModels(const GeminiCall& call);
 // generateContent and streamGenerateContent.
 void HandleGeminiGenerate(const GeminiCall& call);
 void HandleGeminiCountTokens(const GeminiCall& call);
+// cachedContents: create, list, get, patch and delete.
+void HandleGeminiCaches(const GeminiCall& call);
+// files: the resumable upload, list, get, delete and download.
+void HandleGeminiFiles(const GeminiCall& call);
+
+// The caller's files, for parts that refer to them. Null when none are stored.
+std::unique_ptr<FileSource> GeminiFilesOf(const GeminiCall& call);
 
 }  // namespace carat
 

@@ -9,8 +9,8 @@
 namespace carat {
 namespace {
 
-// "/v1/models" is OpenAI's and Anthropic's too: only requests that show a
-// Google client are Gemini's.
+// "/v1/models" and "/v1/files" are OpenAI's and Anthropic's too: only requests
+// that show a Google client are Gemini's.
 bool FromGoogleClient(const HttpRequest& request) {
   return request.Header("x-goog-api-key") != nullptr ||
          request.Header("x-goog-api-client") != nullptr ||
@@ -51,19 +51,27 @@ bool HandleGemini(GeminiContext* context, const HttpRequest& request,
                   HttpReply* reply) {
   auto path = ParseGeminiPath(request.path);
   if (!path) return false;
-  if (path->version == "v1" && path->resource == "models" &&
-      path->method.empty() && !FromGoogleClient(request)) {
+  const bool shared = path->version == "v1" && !path->upload &&
+                      (path->resource == "models" || path->resource == "files");
+  if (shared && path->method.empty() && !FromGoogleClient(request)) {
     return false;
   }
   const GeminiCall call{.context = context,
                         .request = request,
                         .path = std::move(*path),
                         .reply = reply};
-  if (call.path.resource == "models" && !call.path.upload) {
+  const std::string& resource = call.path.resource;
+  if (resource == "files") {
+    HandleGeminiFiles(call);
+  } else if (call.path.upload) {
+    NoSuchMethod(call);
+  } else if (resource == "models") {
     HandleModels(call);
-    return true;
+  } else if (resource == "cachedContents") {
+    HandleGeminiCaches(call);
+  } else {
+    NoSuchMethod(call);
   }
-  NoSuchMethod(call);
   return true;
 }
 
