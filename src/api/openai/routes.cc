@@ -6,6 +6,7 @@
 #include "api/ids.h"
 #include "api/openai/context.h"
 #include "api/openai/error.h"
+#include "api/openai/handlers.h"
 #include "api/openai/models.h"
 #include "api/openai/read_request.h"
 #include "api/openai/write_chat.h"
@@ -18,6 +19,10 @@ namespace {
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
+BodyKind KindOf(bool stream) {
+  return stream ? BodyKind::kStream : BodyKind::kWhole;
+}
+
 // The same request `count` times. A given seed counts up, so that choices
 // differ and each can be had again alone.
 std::vector<GenerateRequest> Copies(const GenerateRequest& request, int count) {
@@ -28,34 +33,10 @@ std::vector<GenerateRequest> Copies(const GenerateRequest& request, int count) {
   return copies;
 }
 
-AnswerStyle StyleOf(const OpenAiContext& context, bool stream) {
-  AnswerStyle style;
-  style.content_type = stream ? std::string(kEventStream) : "application/json";
-  style.stream = stream;
-  style.keep_alive_ms = context.options.keep_alive_ms;
-  style.headers.emplace_back("x-request-id", NewId("req_"));
-  return style;
-}
-
-Status SendTokenCount(OpenAiContext* context, const std::string& model,
-                      const GenerateRequest& request, HttpReply* reply) {
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(model, std::nullopt));
-  CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
-                         lease.engine->PromptTokens(request));
-  const Json count =
-      Json::Object{{"object", "response.input_tokens"},
-                   {"input_tokens", static_cast<int64_t>(tokens.size())}};
-  SendBody(reply, 200, "application/json", count.Dump());
-  return OkStatus();
-}
-
 Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
-  CARAT_ASSIGN_OR_RETURN(
-      ChatRequest request,
-      ReadChatRequest(body, context->options.think ? ThinkDefault::kOn
-                                                   : ThinkDefault::kOff));
+  CARAT_ASSIGN_OR_RETURN(ChatRequest request,
+                         ReadChatRequest(body, DefaultThinking(*context)));
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
                          context->host->Acquire(request.model, std::nullopt));
   Engine* engine = lease.engine.get();
@@ -70,7 +51,7 @@ Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
   const auto writer = request.stream ? NewChatStreamWriter(std::move(answer))
                                      : NewChatWriter(std::move(answer));
   Answer(engine, Copies(request.generate, request.choices),
-         StyleOf(*context, request.stream), writer.get(), reply);
+         OpenAiStyle(*context, KindOf(request.stream)), writer.get(), reply);
   return OkStatus();
 }
 
@@ -121,8 +102,8 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
   const auto writer = request.stream
                           ? NewCompletionStreamWriter(std::move(answer))
                           : NewCompletionWriter(std::move(answer));
-  Answer(engine, requests, StyleOf(*context, request.stream), writer.get(),
-         reply);
+  Answer(engine, requests, OpenAiStyle(*context, KindOf(request.stream)),
+         writer.get(), reply);
   return OkStatus();
 }
 
@@ -177,6 +158,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/embeddings", Embed},
     {"POST", "/v1/audio/transcriptions", Transcribe},
     {"POST", "/v1/audio/translations", Transcribe},
+    {"POST", "/v1/responses", CreateResponse},
+    {"POST", "/v1/responses/input_tokens", CountResponse},
+    {"GET", "/v1/responses/", GetResponse},
+    {"DELETE", "/v1/responses/", DeleteResponse},
     {"GET", "/v1/models", ListModels},
     {"GET", kModelPrefix, GetModel},
 };
@@ -187,6 +172,33 @@ bool Matches(const Route& route, std::string_view path) {
 }
 
 }  // namespace
+
+AnswerStyle OpenAiStyle(const OpenAiContext& context, BodyKind kind) {
+  AnswerStyle style;
+  style.stream = kind == BodyKind::kStream;
+  style.content_type =
+      style.stream ? std::string(kEventStream) : "application/json";
+  style.keep_alive_ms = context.options.keep_alive_ms;
+  style.headers.emplace_back("x-request-id", NewId("req_"));
+  return style;
+}
+
+ThinkDefault DefaultThinking(const OpenAiContext& context) {
+  return context.options.think ? ThinkDefault::kOn : ThinkDefault::kOff;
+}
+
+Status SendTokenCount(OpenAiContext* context, const std::string& model,
+                      const GenerateRequest& request, HttpReply* reply) {
+  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
+                         context->host->Acquire(model, std::nullopt));
+  CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
+                         lease.engine->PromptTokens(request));
+  const Json count =
+      Json::Object{{"object", "response.input_tokens"},
+                   {"input_tokens", static_cast<int64_t>(tokens.size())}};
+  SendBody(reply, 200, "application/json", count.Dump());
+  return OkStatus();
+}
 
 bool HandleOpenAi(OpenAiContext* context, const HttpRequest& request,
                   HttpReply* reply) {
