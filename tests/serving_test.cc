@@ -234,6 +234,12 @@ Output Finish(GenerationHandle& handle) {
   }
 }
 
+// The engine's totals once it is done with all that has ended.
+EngineStats Settled(Engine& engine) {
+  Blocked(&engine).Release();
+  return engine.stats();
+}
+
 TEST(QueueTest, AFullQueueRefusesAndSaysSo) {
   auto engine = LoadTiny("gemma3", {.max_queue = 2});
   ASSERT_NE(engine, nullptr);
@@ -269,7 +275,7 @@ TEST(QueueTest, WaitingRequestsAreCancelledAndExpireWithoutRunning) {
   EXPECT_STREQ(FinishReasonName(a.done.reason), "deadline");
   EXPECT_EQ(b.done.reason, FinishReason::kCancelled);
   EXPECT_TRUE(a.ids.empty() && b.ids.empty());
-  const EngineStats stats = engine->stats();
+  const EngineStats stats = Settled(*engine);
   EXPECT_EQ(stats.expired, 1);
   EXPECT_EQ(stats.cancelled, 1);
   EXPECT_EQ(stats.prompt_tokens, 0);
@@ -312,6 +318,26 @@ TEST(QueueTest, CallersTakeTurns) {
   EXPECT_LT(other, waited[1]);
   EXPECT_LT(waited[1], waited[2]);
   EXPECT_LT(waited[2], waited[3]);
+}
+
+TEST(QueueTest, EqualPromptsThatMeetAreReadOnce) {
+  auto engine = LoadTiny("gemma3", {.step_tokens = 64});
+  ASSERT_NE(engine, nullptr);
+  Blocked blocked(engine.get());
+  std::vector<std::unique_ptr<GenerationHandle>> handles;
+  for (int i = 0; i < 4; ++i) {
+    handles.push_back(std::move(engine->Submit(Ask(Noise(480, 1), 5))).value());
+  }
+  blocked.Release();
+  std::vector<Output> out;
+  for (auto& handle : handles) out.push_back(Finish(*handle));
+  int64_t cached = 0;
+  for (const Output& o : out) {
+    ExpectSame(o, out[0], "the same");
+    cached += o.done.usage.cached_tokens;
+  }
+  EXPECT_GT(cached, 3 * 200);
+  EXPECT_EQ(engine->stats().cached_tokens, cached);
 }
 
 TEST(QueueTest, ALongPromptDoesNotStarveAShortOne) {
@@ -389,7 +415,7 @@ TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(compared, kThreads * kRequests / 2);
-  const EngineStats stats = engine->stats();
+  const EngineStats stats = Settled(*engine);
   EXPECT_EQ(stats.finished, kThreads * kRequests);
   EXPECT_GT(stats.preempted, 0);
   EXPECT_GT(stats.cache_evictions, 0);

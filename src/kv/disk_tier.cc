@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -240,22 +241,43 @@ void DiskTier::Damaged(const std::string& path, const std::string& why) {
   ++stats_.errors;
 }
 
+std::pair<std::string, int64_t> DiskTier::BestFile(
+    const PrefixKey& parent, std::span<const PrefixKey> keys) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Entry* best = nullptr;
+  int64_t most = 0;
+  auto [at, end] = files_.equal_range(parent);
+  for (; at != end; ++at) {
+    const int64_t common = CommonKeys(at->second.keys, keys);
+    // Of two the shorter file has its window at the end of what matches.
+    if (common > most || (best != nullptr && common == most &&
+                          at->second.keys.size() < best->keys.size())) {
+      most = common;
+      best = &at->second;
+    }
+  }
+  return {best == nullptr ? std::string() : PathOf(best->name), most};
+}
+
+void DiskTier::Prefetch(std::span<const PrefixKey> keys) const {
+  constexpr size_t kBlocks = PageFileHeader::kMaxBlocks;
+  for (size_t first = 0; first < keys.size(); first += kBlocks) {
+    const auto [path, count] =
+        BestFile(first == 0 ? PrefixKey{} : keys[first - 1],
+                 keys.subspan(first, std::min(kBlocks, keys.size() - first)));
+    if (count == 0) return;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return;
+    (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+    ::close(fd);
+  }
+}
+
 std::unique_ptr<DiskTier::File> DiskTier::Find(
     const PrefixKey& parent, std::span<const PrefixKey> keys) {
   Rescan();
   auto file = std::make_unique<File>();
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    auto [at, end] = files_.equal_range(parent);
-    for (; at != end; ++at) {
-      const int64_t common = CommonKeys(at->second.keys, keys);
-      // Of two equally long ones the shorter file has its window there.
-      if (common > file->matching_) {
-        file->matching_ = common;
-        file->path_ = PathOf(at->second.name);
-      }
-    }
-  }
+  std::tie(file->path_, file->matching_) = BestFile(parent, keys);
   if (file->matching_ == 0) return nullptr;
   file->fd_ = ::open(file->path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file->fd_ < 0) {

@@ -4,7 +4,8 @@
 // renamed, never changed, and removed when damaged or when the folder is over
 // its limit, those unused for longest first. Several processes may share it.
 //
-// Threads: one engine thread calls it; a thread of its own writes.
+// Threads: one engine thread calls it, unless said otherwise; a thread of its
+// own writes.
 #ifndef CARAT_KV_DISK_TIER_H_
 #define CARAT_KV_DISK_TIER_H_
 
@@ -18,6 +19,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -65,6 +67,9 @@ class DiskTier {
   };
   std::unique_ptr<File> Find(const PrefixKey& parent,
                              std::span<const PrefixKey> keys);
+  // Has the system read ahead the files that Find would give for a whole
+  // prompt's keys. Any thread.
+  void Prefetch(std::span<const PrefixKey> keys) const;
   // Reads one page that is present. False when it is damaged: the file is gone
   // then.
   bool Read(const File& file, int64_t block, int64_t group, uint8_t* page);
@@ -105,6 +110,9 @@ class DiskTier {
   std::string PathOf(const std::string& name) const {
     return model_folder_ + "/" + name;
   }
+  // The path of the file with the most of `keys` behind `parent`, and how many.
+  std::pair<std::string, int64_t> BestFile(
+      const PrefixKey& parent, std::span<const PrefixKey> keys) const;
   Result<PageFileHeader> ReadHeader(int fd) const;
   // Reads the names that other processes and earlier ones have left.
   void Rescan();

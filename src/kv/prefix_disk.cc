@@ -158,6 +158,11 @@ KvSequence PrefixDisk::Find(std::span<const TokenId> tokens, int64_t limit,
   return best;
 }
 
+void PrefixDisk::Prefetch(std::span<const TokenId> tokens) const {
+  if (static_cast<int64_t>(tokens.size()) < kLeastTokens) return;
+  tier_->Prefetch(KeysOf(tokens));
+}
+
 void PrefixDisk::Save(std::span<const TokenId> tokens, int64_t length) {
   constexpr size_t kBlocks = PageFileHeader::kMaxBlocks;
   const auto& groups = pool_->layout().groups;

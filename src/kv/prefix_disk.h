@@ -26,6 +26,9 @@ class PrefixDisk {
   KvSequence Find(std::span<const TokenId> tokens, int64_t limit,
                   double tokens_per_second);
 
+  // Has the system read ahead what Find may want. Any thread.
+  void Prefetch(std::span<const TokenId> tokens) const;
+
   // Has the index's pages of the first `length` tokens written, as far as they
   // are not in files yet.
   void Save(std::span<const TokenId> tokens, int64_t length);

@@ -81,6 +81,11 @@ void Generation::Start(int64_t cached_tokens) {
   started_ = Clock::now();
 }
 
+void Generation::CatchUp(KvSequence longer) {
+  if (!prompt_read_) cached_tokens_ += longer.length() - done();
+  kv = std::move(longer);
+}
+
 bool Generation::Advance(int64_t rows) {
   kv->Advance(rows);
   if (prompt_read_ || done() < prompt_tokens_) return false;

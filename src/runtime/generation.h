@@ -67,6 +67,8 @@ class Generation {
   std::optional<KvSequence> kv;
 
   void Start(int64_t cached_tokens);
+  // Goes on from `longer`, the cache of more of the same tokens.
+  void CatchUp(KvSequence longer);
   // `rows` more tokens are in the cache. True when that completed the prompt
   // for the first time.
   bool Advance(int64_t rows);

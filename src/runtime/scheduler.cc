@@ -59,6 +59,7 @@ Scheduler::~Scheduler() {
 }
 
 Status Scheduler::Submit(std::unique_ptr<Generation> generation) {
+  if (disk_ != nullptr) disk_->Prefetch(generation->tokens());
   {
     std::lock_guard<std::mutex> lock(mutex_);
     const size_t waiting = queue_.size();
@@ -293,6 +294,9 @@ bool Scheduler::AddRows(Generation* g, int64_t count, Batch& batch,
 
 std::vector<std::pair<Generation*, int64_t>> Scheduler::PlanPrompts(
     int64_t room) {
+  for (auto& g : running_) {
+    if (!g->finished() && !g->decoding()) CatchUp(*g);
+  }
   std::vector<Generation*> reading;  // oldest first
   std::map<std::string, int64_t> served;
   int64_t least = 0;
@@ -410,6 +414,17 @@ void Scheduler::Keep(Generation& g, int64_t before) {
     prefixes_.Insert(g.tokens(), *g.kv, at);
     last = at;
   }
+}
+
+void Scheduler::CatchUp(Generation& g) {
+  if (!options_.reuse_prefixes) return;
+  KvSequence found =
+      prefixes_.Find(g.tokens(), static_cast<int64_t>(g.tokens().size()) - 1);
+  const int64_t gained = found.length() - g.done();
+  if (gained < kKvTile) return;
+  g.CatchUp(std::move(found));
+  std::lock_guard<std::mutex> lock(mutex_);
+  stats_.cached_tokens += gained;
 }
 
 void Scheduler::KeepAll(const Generation& g) {

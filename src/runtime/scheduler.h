@@ -86,6 +86,8 @@ class Scheduler {
   // What is known of `g`'s tokens, in memory and, if there is room for all of
   // them, on disk.
   KvSequence FindPrefix(const Generation& g);
+  // Skips what another sequence has read of the same prompt in the meantime.
+  void CatchUp(Generation& g);
   // Keeps all of what `g` has read.
   void KeepAll(const Generation& g);
   // Keeps what `g` has read since `before` for others, at the boundaries in it.
