@@ -28,6 +28,8 @@ void HandleGeminiCountTokens(const GeminiCall& call);
 void HandleGeminiCaches(const GeminiCall& call);
 // files: the resumable upload, list, get, delete and download.
 void HandleGeminiFiles(const GeminiCall& call);
+// interactions: create, get, delete and cancel.
+void HandleGeminiInteractions(const GeminiCall& call);
 
 // The caller's files, for parts that refer to them. Null when none are stored.
 std::unique_ptr<FileSource> GeminiFilesOf(const GeminiCall& call);

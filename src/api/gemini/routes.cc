@@ -69,6 +69,8 @@ bool HandleGemini(GeminiContext* context, const HttpRequest& request,
     HandleModels(call);
   } else if (resource == "cachedContents") {
     HandleGeminiCaches(call);
+  } else if (resource == "interactions") {
+    HandleGeminiInteractions(call);
   } else {
     NoSuchMethod(call);
   }
