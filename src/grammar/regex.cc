@@ -21,7 +21,10 @@ CharClass Digits() { return CharClass({{'0', '9'}}); }
 CharClass WordChars() {
   return CharClass({{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}});
 }
-CharClass Spaces() {
+// Validators disagree about whitespace: ECMA-262 counts U+FEFF, Python counts
+// U+001C to U+001F and U+0085. What is written must pass both, so \s is what
+// both count and \S what neither does.
+CharClass SpacesOfAll() {
   return CharClass({{'\t', '\r'},
                     {' ', ' '},
                     {0xA0, 0xA0},
@@ -30,8 +33,14 @@ CharClass Spaces() {
                     {0x2028, 0x2029},
                     {0x202F, 0x202F},
                     {0x205F, 0x205F},
-                    {0x3000, 0x3000},
-                    {0xFEFF, 0xFEFF}});
+                    {0x3000, 0x3000}});
+}
+CharClass SpacesOfAny() {
+  CharClass spaces = SpacesOfAll();
+  spaces.Add(0x1C, 0x1F);
+  spaces.Add(0x85, 0x85);
+  spaces.Add(0xFEFF, 0xFEFF);
+  return spaces;
 }
 CharClass NotLineEnd() {
   return CharClass({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}).Complement();
@@ -84,7 +93,8 @@ class RegexParser {
   Result<Expr> Group(int depth);
   Result<Expr> Quantified(Expr atom);
   std::optional<int> Number();
-  Result<CharClass> Escape(bool in_class);
+  enum class Place { kOutside, kClass, kNegatedClass };
+  Result<CharClass> Escape(Place place);
   Result<CharClass> Class();
   std::optional<char32_t> Hex(size_t digits);
   Result<char32_t> UnicodeEscape();
@@ -130,7 +140,7 @@ Result<Expr> RegexParser::Atom(int depth) {
     return b_->Chars(std::move(chars));
   }
   if (c == '\\') {
-    CARAT_ASSIGN_OR_RETURN(CharClass chars, Escape(false));
+    CARAT_ASSIGN_OR_RETURN(CharClass chars, Escape(Place::kOutside));
     return b_->Chars(std::move(chars));
   }
   if (c == '.') {
@@ -250,7 +260,7 @@ Result<char32_t> RegexParser::UnicodeEscape() {
   return 0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00);
 }
 
-Result<CharClass> RegexParser::Escape(bool in_class) {
+Result<CharClass> RegexParser::Escape(Place place) {
   ++at_;
   if (AtEnd()) return Bad("ends with a backslash");
   const char32_t c = NextChar();
@@ -265,9 +275,10 @@ Result<CharClass> RegexParser::Escape(bool in_class) {
     case 'W':
       return WordChars().Complement();
     case 's':
-      return Spaces();
+      return place == Place::kNegatedClass ? SpacesOfAny() : SpacesOfAll();
     case 'S':
-      return Spaces().Complement();
+      return (place == Place::kNegatedClass ? SpacesOfAll() : SpacesOfAny())
+          .Complement();
     case 't':
       return one('\t');
     case 'n':
@@ -297,7 +308,7 @@ Result<CharClass> RegexParser::Escape(bool in_class) {
       return one(letter & 0x1F);
     }
     case 'b':
-      if (in_class) return one('\b');
+      if (place != Place::kOutside) return one('\b');
       return Missing("a word boundary");
     case 'B':
       return Missing("a word boundary");
@@ -318,13 +329,14 @@ Result<CharClass> RegexParser::Escape(bool in_class) {
 Result<CharClass> RegexParser::Class() {
   ++at_;
   const bool negated = Skip("^");
+  const Place place = negated ? Place::kNegatedClass : Place::kClass;
   CharClass chars;
   while (true) {
     if (AtEnd()) return Bad("lacks a closing ]");
     if (Skip("]")) break;
     CharClass first;
     if (Peek() == '\\') {
-      CARAT_ASSIGN_OR_RETURN(first, Escape(true));
+      CARAT_ASSIGN_OR_RETURN(first, Escape(place));
     } else {
       const char32_t code = NextChar();
       first.Add(code, code);
@@ -338,7 +350,7 @@ Result<CharClass> RegexParser::Class() {
     ++at_;
     CharClass last;
     if (Peek() == '\\') {
-      CARAT_ASSIGN_OR_RETURN(last, Escape(true));
+      CARAT_ASSIGN_OR_RETURN(last, Escape(place));
     } else {
       const char32_t code = NextChar();
       last.Add(code, code);

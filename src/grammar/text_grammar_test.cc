@@ -30,6 +30,10 @@ TEST(RegexGrammarTest, MatchesTheWholeText) {
       {"(a|b)*abb", {"abb", "aabb", "babb"}, {"ab", "abba"}},
       {"[\\w.-]+", {"a.b-c"}, {"a b"}},
       {"x{0}", {""}, {"x"}},
+      // Whitespace to some validators and not to others is neither.
+      {"\\s", {" ", "\n", "\u00a0"}, {"\x1d", "\u0085", "\ufeff"}},
+      {"\\S|[^\\s]", {"a", "é"}, {" ", "\x1d", "\u0085", "\ufeff"}},
+      {"[^\\S]", {" "}, {"\x1d", "\ufeff", "a"}},
   };
   for (const auto& c : cases) {
     const GrammarPtr grammar = Regex(c.pattern);

@@ -10,6 +10,8 @@
 // Walks check, on the way, that masks are never empty and agree with Accept.
 // In the texts of tool calls control tokens stand between U+0001 and U+0002.
 // Times of masks and compiles go to stderr at the end.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -19,7 +21,6 @@
 #include <string>
 #include <vector>
 
-#include "fmt/format.h"
 #include "formats/model_file.h"
 #include "grammar/grammar.h"
 #include "grammar/test_tokenizer.h"
@@ -37,7 +38,14 @@ double Now() {
 
 struct Times {
   std::vector<double> micros;
-  void Add(double from) { micros.push_back(Now() - from); }
+  double slowest = 0;
+  // Whether it was the slowest so far.
+  bool Add(double from) {
+    micros.push_back(Now() - from);
+    const bool record = micros.back() > slowest;
+    slowest = std::max(slowest, micros.back());
+    return record;
+  }
   void Report(const char* name) {
     if (micros.empty()) return;
     std::sort(micros.begin(), micros.end());
@@ -51,6 +59,7 @@ struct Times {
 };
 
 Times g_masks, g_compiles, g_accepts;
+std::string g_slowest_mask;  // the text it followed, for the report
 
 std::string TextOf(const TokenTrie& tokens, TokenId id) {
   if (tokens.IsText(id)) return std::string(tokens.Text(id));
@@ -165,7 +174,7 @@ Json Walk(const GrammarPtr& grammar, const std::vector<std::string>& names,
     if (step > kSoftLimit) TakeName(names, tokens, &state, &text, &random);
     double start = Now();
     state.Mask(mask);
-    g_masks.Add(start);
+    if (g_masks.Add(start)) g_slowest_mask = text;
     const TokenId next =
         Choose(state, tokens, mask, step > kSoftLimit, &random);
     if (next < 0) {
@@ -292,6 +301,11 @@ int Main(const char* path) {
   }
   g_compiles.Report("compile");
   g_masks.Report("mask");
+  if (g_slowest_mask.size() > 400) {
+    g_slowest_mask.erase(0, g_slowest_mask.size() - 400);
+  }
+  std::fprintf(stderr, "the slowest mask came after: %s\n",
+               JsonQuote(g_slowest_mask).c_str());
   g_accepts.Report("accept");
   return 0;
 }
