@@ -154,6 +154,29 @@ TEST_F(GeminiTest, AResponseSchemaShapesTheAnswerInItsPropertyOrder) {
   EXPECT_TRUE(value->Find("a")->is_bool());
 }
 
+TEST_F(GeminiTest, WithToolsAndASchemaTheAnswerIsCallsOrOfTheSchema) {
+  for (int seed = 0; seed < 6; ++seed) {
+    const Json json =
+        Generate(R"({"contents":"x","tools":[{"functionDeclarations":[
+            {"name":"off"}]}],"generationConfig":{"maxOutputTokens":300,
+            "responseMimeType":"application/json","responseSchema":{"type":
+            "OBJECT","properties":{"a":{"type":"BOOLEAN"}},"required":["a"]},
+            "seed":)" +
+                 std::to_string(seed) + "}}")
+            .json();
+    const Json part = At(json, "candidates.0.content.parts.0");
+    if (At(part, "functionCall").is_object()) {
+      EXPECT_EQ(At(part, "functionCall.name"), Json("off"));
+      continue;
+    }
+    const Json text = At(part, "text");
+    ASSERT_TRUE(text.is_string()) << json.Dump();
+    const auto value = Json::Parse(text.as_string());
+    ASSERT_TRUE(value.ok()) << text.as_string();
+    EXPECT_TRUE(value->Find("a")->is_bool());
+  }
+}
+
 TEST_F(GeminiTest, AnEnumAnswerIsOneOfItsValues) {
   const TestReply reply = Generate(
       R"({"contents":"x","generationConfig":{"responseMimeType":"text/x.enum",

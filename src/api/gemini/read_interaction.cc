@@ -459,14 +459,6 @@ Result<GenerateRequest> ReadInteraction(const Json& body, const Json& steps,
   CARAT_RETURN_IF_ERROR(ReadTools(fields, traits, &out));
   CARAT_RETURN_IF_ERROR(ReadConfig(fields, traits, &out));
   CARAT_RETURN_IF_ERROR(ReadFormat(fields, &out));
-  const bool calls =
-      !out.tools.empty() && out.tool_choice.mode != ToolChoice::Mode::kNone;
-  if (calls && out.constraint.kind != OutputConstraint::Kind::kNone) {
-    return InvalidArgument(
-        "'response_format' asks for a shape of the answer and 'tools' for "
-        "calls: one answer cannot be both. Leave one of them out, or set "
-        "'tool_choice' to \"none\".");
-  }
   return out;
 }
 

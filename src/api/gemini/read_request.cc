@@ -177,7 +177,6 @@ Status ReadShape(Fields& config, GenerateRequest* out) {
   if (type == "text/x.enum") {
     CARAT_ASSIGN_OR_RETURN(std::string grammar, EnumGrammar(schema, where));
     out->constraint = {OutputConstraint::Kind::kGbnf, std::move(grammar)};
-    out->think = false;  // the grammar holds from the first token on
   } else if (type == "application/json") {
     if (schema.is_null()) {
       out->constraint = {OutputConstraint::Kind::kJson, ""};
@@ -255,13 +254,6 @@ Status ReadTools(Fields& body, const ModelTraits& traits,
         fmt::format("'tools' declares functions, which the model '{}' was not "
                     "trained to call; leave them out or use another model.",
                     traits.name));
-  }
-  if (out->constraint.kind != OutputConstraint::Kind::kNone &&
-      out->tool_choice.mode != ToolChoice::Mode::kNone) {
-    return InvalidArgument(
-        "'generationConfig.responseMimeType' asks for a shape of the answer "
-        "and 'tools' for calls: one answer cannot be both. Leave one out, or "
-        "set 'toolConfig.functionCallingConfig.mode' to NONE.");
   }
   return OkStatus();
 }

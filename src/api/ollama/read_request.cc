@@ -106,11 +106,6 @@ Status ReadTools(Fields& body, const ModelTraits& traits,
         fmt::format("\"{}\" does not support tools", traits.name));
   }
   CARAT_ASSIGN_OR_RETURN(out->tools, ToolsFromJson(tools->Dump()));
-  if (out->constraint.kind != OutputConstraint::Kind::kNone) {
-    return InvalidArgument(
-        "'format' asks for a shape of the answer and 'tools' for calls: one "
-        "answer cannot be both. Leave one of them out.");
-  }
   return OkStatus();
 }
 
