@@ -28,8 +28,8 @@ JOBS = max(1, len(os.sched_getaffinity(0)))
 # instruction sets differ.
 CROSS_TESTS = ["base_test", "tensor_test", "kernels_test"]
 
-STAGES = ["packages", "build", "lint", "model", "tests", "python", "fuzz",
-          "cross"]
+STAGES = ["packages", "build", "lint", "model", "tests", "python",
+          "conformance", "fuzz", "cross"]
 FAST = ["packages", "build", "lint", "tests", "python"]
 
 
@@ -74,7 +74,9 @@ def must(command, what):
 def packages(options):
     sections = {"build": ["build", "test"], "lint": ["lint"],
                 "model": [] if has_pip() else ["model"], "fuzz": ["fuzz"],
-                "cross": ["cross"]}
+                "cross": ["cross"],
+                "conformance": [] if shutil.which("npm") and has_pip()
+                else ["conformance"]}
     wanted = [s for stage in options.stages for s in sections.get(stage, [])]
     if "fuzz" in wanted or "cross" in wanted:
         wanted = ["build"] + [s for s in wanted if s != "build"]
@@ -225,6 +227,17 @@ def python(_):
     return total
 
 
+def conformance(_):
+    """Official clients against carat serve."""
+    environment = dict(os.environ, CARAT_BIN=str(BUILD / "release" / "carat"))
+    log = subprocess.run([sys.executable, TOP / "tests/conformance/run.py"],
+                         cwd=TOP, check=False, text=True,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, env=environment)
+    print(log.stdout, end="")
+    return plain_count(log.stdout, log.returncode)
+
+
 # Fuzzing.
 
 
@@ -320,7 +333,7 @@ def summary(times, total):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
     parser.add_argument("--fast", action="store_true",
-                        help="no model, fuzzing or cross-building")
+                        help="no model, clients, fuzzing or cross-building")
     parser.add_argument("--only", metavar="STAGE,...",
                         help=f"only these of {', '.join(STAGES)}")
     parser.add_argument("--fuzz-seconds", type=int, default=60 if IN_CI else 3,

@@ -1,5 +1,6 @@
 #include "api/openai/write_responses.h"
 
+#include <cmath>
 #include <ctime>
 #include <utility>
 
@@ -12,6 +13,9 @@
 
 namespace carat {
 namespace {
+
+// 0.95f as 0.95, not as 0.949999988079071.
+double Short(float value) { return std::round(value * 1e6) / 1e6; }
 
 // Goes through the same states for a whole body as for a stream, only that
 // nobody hears the events.
@@ -91,8 +95,8 @@ class ResponseWriter : public AnswerWriter {
       body.Set(key, value);
     }
     body.Set("store", answer_.store);
-    body.Set("temperature", static_cast<double>(answer_.sampling.temperature));
-    body.Set("top_p", static_cast<double>(answer_.sampling.top_p));
+    body.Set("temperature", Short(answer_.sampling.temperature));
+    body.Set("top_p", Short(answer_.sampling.top_p));
     body.Set("service_tier", "default");
     body.Set("usage", nullptr);
     return body;
