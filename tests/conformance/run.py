@@ -217,8 +217,10 @@ def run_all(environment):
 
 
 def can_serve(program):
-    return subprocess.run([str(program), "serve", "--help"], check=False,
-                          capture_output=True).returncode == 0
+    # An unknown command prints the help of all commands.
+    help_text = subprocess.run([str(program), "serve", "--help"], check=False,
+                               capture_output=True, text=True).stdout
+    return "--port" in help_text
 
 
 def main():
