@@ -5,6 +5,7 @@ Needs only Python. Small files that reach every branch of the parsers, so that
 the fuzzers need not find magic numbers by themselves.
 """
 
+import hashlib
 import json
 import pathlib
 import struct
@@ -114,10 +115,30 @@ def config_seeds():
     yield "strings", rb'["\u00e9\ud83d\ude00\n\t\"\\\/", "\u0000"]'
 
 
+def page_file(groups, blocks, present):
+    """The header of a file of cached pages (src/kv/page_file.h)."""
+    out = b"CARATKV\n" + struct.pack("<IIIIq16x", 1, groups, blocks, 64, 32)
+    out += bytes(range(32)) + bytes(16)
+    out += struct.pack(f"<{groups}Q", *(100 * (g + 1) for g in range(groups)))
+    out += struct.pack(f"<{64 * blocks}i", *range(64 * blocks))
+    out += bytes(present) + bytes(8 * groups * blocks)
+    out += hashlib.sha256(out).digest()
+    out += bytes(-len(out) % 4096)
+    return out + b"".join(bytes(100 * (i % groups + 1))
+                          for i, there in enumerate(present) if there)
+
+
+def page_file_seeds():
+    yield "one_block", page_file(1, 1, [1])
+    yield "two_groups", page_file(2, 3, [1, 0, 1, 0, 1, 1])
+    yield "no_pages", page_file(1, 2, [0, 0])
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds),
                           ("safetensors", safetensors_seeds),
-                          ("config_json", config_seeds)):
+                          ("config_json", config_seeds),
+                          ("page_file", page_file_seeds)):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds():
