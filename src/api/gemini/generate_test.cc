@@ -185,6 +185,25 @@ TEST_F(GeminiTest, AnEnumAnswerIsOneOfItsValues) {
   EXPECT_TRUE(text == Json("red wine") || text == Json("blue")) << reply.body;
 }
 
+TEST_F(GeminiTest, StreamedTurnsComeBackAsOneMessage) {
+  // What chat helpers send after a stream: one content a chunk.
+  const auto count = [&](const std::string& contents) {
+    const TestReply reply = Call(Post("/v1beta/models/tiny:countTokens",
+                                      R"({"contents":)" + contents + "}"));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return At(reply.json(), "totalTokens");
+  };
+  EXPECT_EQ(count(R"([{"parts":[{"text":"q"}],"role":"user"},
+      {"role":"model","parts":[{"text":"one "}]},
+      {"role":"model","parts":[{"text":"t","thought":true}]},
+      {"role":"model","parts":[{"text":"two"}]},
+      {"role":"model","parts":[{"text":""}]},
+      {"parts":[{"text":"r"}]}])"),
+            count(R"([{"parts":[{"text":"q"}],"role":"user"},
+      {"role":"model","parts":[{"text":"one two"}]},
+      {"parts":[{"text":"r"}]}])"));
+}
+
 TEST_F(GeminiTest, CandidatesAreNumberedAndDiffer) {
   const TestReply reply = Generate(
       R"({"contents":"x","generationConfig":{"candidateCount":2,"seed":1,

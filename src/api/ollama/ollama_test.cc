@@ -129,6 +129,22 @@ TEST_F(OllamaTest, ToolResultsFollowTheirCallsInThePrompt) {
   EXPECT_NE(text.as_string().find("nine"), std::string::npos);
 }
 
+TEST_F(OllamaTest, AnAnswerThatHasBegunIsContinued) {
+  for (const char* think : {"", R"("think":true,)", R"("think":false,)"}) {
+    const std::string body = std::string(R"({"model":"tiny","stream":false,)") +
+                             think +
+                             R"("options":{"num_predict":2},"messages":[
+          {"role":"user","content":"x"},
+          {"role":"assistant","content":"It begins"}])";
+    const TestReply reply = Chat(body + "}");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    const Json text = At(Chat(body + R"(,"_debug_render_only":true})").json(),
+                         "_debug_info.rendered_template");
+    ASSERT_TRUE(text.is_string());
+    EXPECT_TRUE(text.as_string().ends_with("It begins")) << text.as_string();
+  }
+}
+
 TEST_F(OllamaTest, GenerateGoesOnFromItsContext) {
   const Json first = Call(Post("/api/generate",
                                R"({"model":"tiny","prompt":"one","stream":false,
