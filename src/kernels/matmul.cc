@@ -17,8 +17,11 @@ constexpr int64_t kActivationBytes = 192 << 10;
 // Weights of one task in a matrix-vector product: large against the cost of
 // handing out a task, small enough to balance threads.
 constexpr int64_t kTaskWeightBytes = 128 << 10;
-// Results of one task of the gated product, kept on the stack twice.
-constexpr int64_t kGatedFloats = kMaxTaskRows * kRowGroup;
+// Most rows that kernels multiply straight from packed weights.
+constexpr int64_t kFewRows = 8;
+// Results of one task of the gated product, kept on the stack twice: at least
+// two groups of weights.
+constexpr int64_t kGatedFloats = kMaxTaskRows * kRowGroup * 2;
 
 MatMulTaskFn KernelFor(Isa isa, PackedLayout layout) {
   MatMulTaskFn kernel = nullptr;
@@ -67,15 +70,20 @@ Cut CutProduct(const PackedMatrix& w, int64_t count, int64_t max_groups,
   cut.row_parts = CeilDiv(count, cut.rows);
   const int64_t group_bytes =
       std::max<int64_t>(static_cast<int64_t>(GroupBytes(w.layout, w.cols)), 1);
-  // Float kernels run four groups at once for one or two rows.
-  const int64_t least = UsesInt8(w.layout) || cut.rows > 2 ? 1 : 4;
+  // What kernels work on at once: float ones four groups for one or two rows,
+  // AVX-512 ones two for many.
+  const int64_t least = cut.rows > kFewRows                  ? 2
+                        : UsesInt8(w.layout) || cut.rows > 2 ? 1
+                                                             : 4;
   const int64_t by_bytes =
       std::max<int64_t>(least, kTaskWeightBytes / (group_bytes * cut.rows));
   // At least four tasks per thread where there are that many groups.
   const int64_t by_balance =
       std::max<int64_t>(1, groups * cut.row_parts / (4 * threads));
-  cut.groups = std::clamp<int64_t>(std::min(by_bytes, by_balance), 1,
-                                   std::max<int64_t>(max_groups, 1));
+  cut.groups = std::min(by_bytes, by_balance);
+  if (cut.rows > kFewRows) cut.groups = CeilDiv(cut.groups, least) * least;
+  cut.groups =
+      std::clamp<int64_t>(cut.groups, 1, std::max<int64_t>(max_groups, 1));
   cut.group_parts = CeilDiv(groups, cut.groups);
   return cut;
 }
