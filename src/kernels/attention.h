@@ -105,7 +105,7 @@ struct AttentionOps {
 };
 inline constexpr int kMaxQueries = 32;
 inline int64_t AttentionScratchFloats(int64_t head_dim) {
-  return 16 * head_dim + 16 * kKvTile + kMaxQueries * (kKvTile + 16);
+  return 16 * head_dim + 16 * kKvTile + kMaxQueries * kKvTile;
 }
 
 }  // namespace carat

@@ -1,5 +1,10 @@
 // Attention's inner kernels over F32x16. Included once per instruction set,
-// inside `namespace carat::ISA`, after vector_ops-inl.h. No include guard.
+// inside `namespace carat::ISA`, after vector_ops-inl.h and these constants. No
+// include guard.
+//   kAttentionRows    queries that share a load of keys or values
+//   kAttentionTiles   tiles of 16 positions or dimensions at once
+//   kAttentionCopies  f16 is converted once per tile into memory, not once per
+//                     kAttentionRows queries in registers
 
 // Loads 16 cache elements at element offset `at` of a slice.
 template <KvType kType>
@@ -11,31 +16,101 @@ inline F32x16 LoadKv(const uint8_t* base, int64_t at) {
   }
 }
 
-// scores[j][0..16) = q[j] . K for the 16 positions of `k` [head_dim][16] f32.
-template <int kCount>
-inline void ScoreTile(const float* const* q, const float* k, int64_t head_dim,
-                      float* const* scores) {
-  F32x16 acc[kCount];
-  for (int j = 0; j < kCount; ++j) acc[j] = Set(0.0f);
-  for (int64_t d = 0; d < head_dim; ++d) {
-    const F32x16 kd = Load(k + d * 16);
-    for (int j = 0; j < kCount; ++j) acc[j] = Fma(Set(q[j][d]), kd, acc[j]);
+// Where tiles find keys or values: the cache itself, or a copy in f32.
+template <KvType kType>
+struct KvSource {
+  const uint8_t* base;
+  int64_t at;      // element offset of the first tile
+  int64_t stride;  // elements between tiles
+  F32x16 operator()(int tile, int64_t i) const {
+    return LoadKv<kType>(base, at + tile * stride + i * 16);
   }
-  for (int j = 0; j < kCount; ++j) Store(acc[j], scores[j]);
+};
+
+// scores[j][16u .. 16u + 16) = q[j] . K for the positions of kTiles tiles.
+template <int kCount, int kTiles, class Source>
+inline void ScoreTile(const float* const* q, const Source& k, int64_t head_dim,
+                      float* const* scores) {
+  F32x16 acc[kCount][kTiles];
+  CARAT_UNROLL
+  for (int j = 0; j < kCount; ++j) {
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) acc[j][u] = Set(0.0f);
+  }
+  for (int64_t d = 0; d < head_dim; ++d) {
+    F32x16 kd[kTiles];
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) kd[u] = k(u, d);
+    CARAT_UNROLL
+    for (int j = 0; j < kCount; ++j) {
+      const F32x16 qd = Set(q[j][d]);
+      CARAT_UNROLL
+      for (int u = 0; u < kTiles; ++u) acc[j][u] = Fma(qd, kd[u], acc[j][u]);
+    }
+  }
+  CARAT_UNROLL
+  for (int j = 0; j < kCount; ++j) {
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) Store(acc[j][u], scores[j] + u * 16);
+  }
 }
 
-// o[j][0..16) = o[j] * fix[j] + p[j] . V over positions [first, last) of
-// `v` [kKvTile][16] f32.
-template <int kCount>
-inline void ValueTile(const float* const* p, const float* fix, const float* v,
+// o[j][16u .. 16u + 16) = o[j] * fix[j] + p[j] . V over positions
+// [first, last) for the dimensions of kTiles tiles.
+template <int kCount, int kTiles, class Source>
+inline void ValueTile(const float* const* p, const float* fix, const Source& v,
                       int first, int last, float* const* o) {
-  F32x16 acc[kCount];
-  for (int j = 0; j < kCount; ++j) acc[j] = Mul(Load(o[j]), Set(fix[j]));
-  for (int t = first; t < last; ++t) {
-    const F32x16 vt = Load(v + t * 16);
-    for (int j = 0; j < kCount; ++j) acc[j] = Fma(Set(p[j][t]), vt, acc[j]);
+  F32x16 acc[kCount][kTiles];
+  CARAT_UNROLL
+  for (int j = 0; j < kCount; ++j) {
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) {
+      acc[j][u] = Mul(Load(o[j] + u * 16), Set(fix[j]));
+    }
   }
-  for (int j = 0; j < kCount; ++j) Store(acc[j], o[j]);
+  for (int t = first; t < last; ++t) {
+    F32x16 vt[kTiles];
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) vt[u] = v(u, t);
+    CARAT_UNROLL
+    for (int j = 0; j < kCount; ++j) {
+      const F32x16 pt = Set(p[j][t]);
+      CARAT_UNROLL
+      for (int u = 0; u < kTiles; ++u) acc[j][u] = Fma(pt, vt[u], acc[j][u]);
+    }
+  }
+  CARAT_UNROLL
+  for (int j = 0; j < kCount; ++j) {
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) Store(acc[j][u], o[j] + u * 16);
+  }
+}
+
+// The above for `count` queries, kAttentionRows at a time.
+template <int kTiles, int kRows = kAttentionRows, class Source>
+inline void ScoreTiles(int count, const float* const* q, const Source& k,
+                       int64_t head_dim, float* const* scores) {
+  for (; count >= kRows; count -= kRows, q += kRows, scores += kRows) {
+    ScoreTile<kRows, kTiles>(q, k, head_dim, scores);
+  }
+  if constexpr (kRows > 1) {
+    if (count > 0) {
+      ScoreTiles<kTiles, kRows - 1>(count, q, k, head_dim, scores);
+    }
+  }
+}
+
+template <int kTiles, int kRows = kAttentionRows, class Source>
+inline void ValueTiles(int count, const float* const* p, const float* fix,
+                       const Source& v, int first, int last, float* const* o) {
+  for (; count >= kRows; count -= kRows, p += kRows, fix += kRows, o += kRows) {
+    ValueTile<kRows, kTiles>(p, fix, v, first, last, o);
+  }
+  if constexpr (kRows > 1) {
+    if (count > 0) {
+      ValueTiles<kTiles, kRows - 1>(count, p, fix, v, first, last, o);
+    }
+  }
 }
 
 // Masks, caps and exponentiates one row of kKvTile scores; returns the factor
@@ -69,29 +144,6 @@ inline float SoftmaxTile(float* s, int first, int last, float scale,
   *m = next;
   return fix;
 }
-
-// Runs F<n>(args shifted by start) over `count` items, four at a time.
-#define CARAT_BY_FOURS(count, call)       \
-  for (int start = 0; start < (count);) { \
-    const int left = (count) - start;     \
-    if (left >= 4) {                      \
-      constexpr int kN = 4;               \
-      call;                               \
-      start += 4;                         \
-    } else if (left == 3) {               \
-      constexpr int kN = 3;               \
-      call;                               \
-      start += 3;                         \
-    } else if (left == 2) {               \
-      constexpr int kN = 2;               \
-      call;                               \
-      start += 2;                         \
-    } else {                              \
-      constexpr int kN = 1;               \
-      call;                               \
-      start += 1;                         \
-    }                                     \
-  }
 
 // The queries that see some of positions [tile, tile + kKvTile).
 struct TileQueries {
@@ -127,29 +179,66 @@ inline TileQueries SelectQueries(const AttentionOps::Partial& a, int64_t tile,
   return t;
 }
 
+// Scores of kTiles tiles of keys from sub-tile `sub` on.
+template <KvType kType, int kTiles>
+inline void ScoreKeys(const AttentionOps::Partial& a, const TileQueries& t,
+                      const KvSource<kType>& keys, int sub) {
+  const int64_t dim = a.slice.head_dim;
+  float* at[kMaxQueries];
+  for (int j = 0; j < t.count; ++j) at[j] = t.s[j] + sub * 16;
+  const KvSource<kType> k = {keys.base, keys.at + sub * keys.stride,
+                             keys.stride};
+  if constexpr (kAttentionCopies && kType != KvType::kF32) {
+    static_assert(kTiles == 1, "the copy has room for one tile");
+    for (int64_t d = 0; d < dim; ++d) Store(k(0, d), a.scratch + d * 16);
+    const KvSource<KvType::kF32> copy = {
+        reinterpret_cast<const uint8_t*>(a.scratch), 0, 0};
+    ScoreTiles<kTiles>(t.count, t.q, copy, dim, at);
+  } else {
+    ScoreTiles<kTiles>(t.count, t.q, k, dim, at);
+  }
+}
+
+// Adds kTiles tiles of values from dimension `d` on.
+template <KvType kType, int kTiles>
+inline void AddValues(const AttentionOps::Partial& a, const TileQueries& t,
+                      const KvSource<kType>& values, int64_t d) {
+  float* at[kMaxQueries];
+  for (int j = 0; j < t.count; ++j) at[j] = t.o[j] + d;
+  const KvSource<kType> v = {values.base, values.at + d / 16 * values.stride,
+                             values.stride};
+  if constexpr (kAttentionCopies && kType != KvType::kF32) {
+    static_assert(kTiles == 1, "the copy has room for one tile");
+    for (int i = t.low; i < t.high; ++i) Store(v(0, i), a.scratch + i * 16);
+    const KvSource<KvType::kF32> copy = {
+        reinterpret_cast<const uint8_t*>(a.scratch), 0, 0};
+    ValueTiles<kTiles>(t.count, t.s, t.fix, copy, t.low, t.high, at);
+  } else {
+    ValueTiles<kTiles>(t.count, t.s, t.fix, v, t.low, t.high, at);
+  }
+}
+
 template <KvType kType>
 inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
   const int64_t dim = a.slice.head_dim;
-  float* k_tile = a.scratch;              // [head_dim][16]
-  float* v_tile = k_tile + 16 * dim;      // [kKvTile][16]
-  float* scores = v_tile + 16 * kKvTile;  // [count][kKvTile]
+  // Behind the copy of a tile of keys [head_dim][16] or values [kKvTile][16].
+  float* scores =
+      a.scratch + 16 * (dim > kKvTile ? dim : kKvTile);  // [count][kKvTile]
   TileQueries t = SelectQueries(a, tile, scores);
   if (t.count == 0) return;
   const int64_t head = kKvTile * dim;  // elements of one head's K or V
   const uint8_t* base =
       a.rows[t.index[0]]->pages[tile / kKvTile] + a.slice.offset_bytes;
   const int64_t k_at = 2 * head * a.kv_head;
-  const int64_t v_at = k_at + head;
+  const KvSource<kType> keys = {base, k_at, dim * 16};
+  const KvSource<kType> values = {base, k_at + head, kKvTile * 16};
 
-  for (int sub = t.low / 16; sub * 16 < t.high; ++sub) {
-    for (int64_t d = 0; d < dim; ++d) {
-      Store(LoadKv<kType>(base, k_at + (sub * dim + d) * 16), k_tile + d * 16);
-    }
-    float* at[kMaxQueries];
-    for (int j = 0; j < t.count; ++j) at[j] = t.s[j] + sub * 16;
-    CARAT_BY_FOURS(t.count,
-                   ScoreTile<kN>(t.q + start, k_tile, dim, at + start));
+  int sub = t.low / 16;
+  const int subs = (t.high + 15) / 16;
+  for (; sub + kAttentionTiles <= subs; sub += kAttentionTiles) {
+    ScoreKeys<kType, kAttentionTiles>(a, t, keys, sub);
   }
+  for (; sub < subs; ++sub) ScoreKeys<kType, 1>(a, t, keys, sub);
   for (int j = 0; j < t.count; ++j) {
     // Sub-tiles outside [low, high) were not scored; give them finite bytes.
     for (int i = 0; i < t.low / 16 * 16; ++i) t.s[j][i] = 0.0f;
@@ -158,17 +247,11 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
     t.fix[j] = SoftmaxTile(t.s[j], t.first[j], t.last[j], a.scale, a.softcap,
                            a.m + row, a.l + row);
   }
-  for (int64_t d = 0; d < dim; d += 16) {
-    for (int i = t.low; i < t.high; ++i) {
-      Store(LoadKv<kType>(base, v_at + (d / 16 * kKvTile + i) * 16),
-            v_tile + i * 16);
-    }
-    float* at[kMaxQueries];
-    for (int j = 0; j < t.count; ++j) at[j] = t.o[j] + d;
-    const float* const* p = t.s;
-    CARAT_BY_FOURS(t.count, ValueTile<kN>(p + start, t.fix + start, v_tile,
-                                          t.low, t.high, at + start));
+  int64_t d = 0;
+  for (; d + 16 * kAttentionTiles <= dim; d += 16 * kAttentionTiles) {
+    AddValues<kType, kAttentionTiles>(a, t, values, d);
   }
+  for (; d < dim; d += 16) AddValues<kType, 1>(a, t, values, d);
 }
 
 inline void PartialImpl(const AttentionOps::Partial& a) {
@@ -211,5 +294,3 @@ inline void FinishImpl(const float* o, float l, int64_t n, float* out) {
 }
 
 constexpr AttentionOps kAttentionOps = {PartialImpl, MergeImpl, FinishImpl};
-
-#undef CARAT_BY_FOURS

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/matmul_inline.h"
 #include "kernels/target.h"
 #include "kernels/vector.h"
 
@@ -18,6 +19,10 @@ CARAT_TARGET_AVX512_BEGIN
 
 namespace carat::avx512 {
 namespace {
+
+constexpr int kAttentionRows = 8;
+constexpr int kAttentionTiles = 2;
+constexpr bool kAttentionCopies = false;
 
 // clang-format off: attention builds on the vector operations
 #include "kernels/vector_ops-inl.h"

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/matmul_inline.h"
 #include "kernels/target.h"
 #include "kernels/vector.h"
 
@@ -13,6 +14,10 @@ CARAT_TARGET_NEON_BEGIN
 
 namespace carat::neon {
 namespace {
+
+constexpr int kAttentionRows = 4;
+constexpr int kAttentionTiles = 1;
+constexpr bool kAttentionCopies = true;
 
 // clang-format off: attention builds on the vector operations
 #include "kernels/vector_ops-inl.h"

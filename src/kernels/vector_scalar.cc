@@ -2,11 +2,16 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/matmul_inline.h"
 #include "kernels/vec_scalar.h"
 #include "kernels/vector.h"
 
 namespace carat::scalar {
 namespace {
+
+constexpr int kAttentionRows = 4;
+constexpr int kAttentionTiles = 1;
+constexpr bool kAttentionCopies = true;
 
 // clang-format off: attention builds on the vector operations
 #include "kernels/vector_ops-inl.h"
