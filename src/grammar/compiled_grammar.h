@@ -37,6 +37,7 @@ class CompiledGrammar {
     uint32_t run;       // of `runs`, for states with runs
     uint16_t height;    // nested calls needed to finish the rule from here
     uint32_t distance;  // bytes and tokens the shortest way out takes, about
+    uint16_t free;      // that many of the rule's free_chars may always follow
     bool accept;
     bool has_calls;
     // Only returns: a call that ends here need not come back.
@@ -69,6 +70,9 @@ class CompiledGrammar {
     // Nested calls each key's value needs, by its bit in the register.
     std::vector<uint16_t> key_heights;
     uint32_t max_key_height = 0;
+    // For State::free: whatever order they come in, none of them leads into
+    // nothing. Only for leaves without guards.
+    CharSet free_chars = {};
     std::shared_ptr<MaskCache> masks;
   };
 
@@ -130,7 +134,9 @@ class CompiledGrammar {
  private:
   friend class Linker;
   friend class RunFinder;
+  friend class FreeFinder;
   static void FindRuns(CompiledGrammar* grammar);
+  void FindFreeLengths();
   void FindDistances();
   CompiledGrammar() = default;
 

@@ -398,6 +398,7 @@ void Linker::Join() {
   for (size_t i = 0; i < dfas_.size(); ++i) g.rules_[i].only_root = !called[i];
   for (State& state : g.states_) AddRow(&state);
   CompiledGrammar::FindRuns(&g);
+  g.FindFreeLengths();
   g.FindDistances();
 }
 

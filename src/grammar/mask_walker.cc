@@ -98,9 +98,15 @@ void MaskWalker::Branch(uint32_t state, uint64_t reg, uint32_t frame,
 }
 
 // Decides all tokens below `node` at once, if they are nothing but characters
-// of the state's run.
+// that may always follow, or those of the state's run.
 bool MaskWalker::AcceptRun(const At& at, uint32_t rule, uint32_t node) {
-  const uint32_t index = grammar_.state(at.state).run;
+  const CompiledGrammar::State& state = grammar_.state(at.state);
+  if (nodes_[node].max_chars <= state.free &&
+      nodes_[node].chars.Within(grammar_.rule(rule).free_chars)) {
+    Accept(nodes_[node].first_token, nodes_[nodes_[node].end].first_token);
+    return true;
+  }
+  const uint32_t index = state.run;
   if (index == CompiledGrammar::kNoRow) return false;
   const CompiledGrammar::Run& run = grammar_.run(index);
   if (!nodes_[node].chars.Within(run.chars)) return false;
@@ -169,7 +175,9 @@ void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
       continue;
     }
     if (AcceptRun(at, rule, i)) {
-      reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
+      if (s.run != CompiledGrammar::kNoRow) {
+        reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
+      }
       i = nodes_[i].end;
       continue;
     }
