@@ -9,6 +9,12 @@
 #include "grammar/compiled_grammar.h"
 
 namespace carat {
+namespace {
+
+// Sets smaller than this decide too few tokens at once.
+constexpr int kMinChars = 32;
+
+}  // namespace
 
 class FreeFinder {
  public:
@@ -20,19 +26,24 @@ class FreeFinder {
   using State = CompiledGrammar::State;
 
   // The characters that can follow `s`, by their sets.
-  CharSet CharsOf(uint32_t s) const;
+  CharSet CharsOf(uint32_t s);
   // Appends where the character that `lead` begins can lead; false when some
   // such character leads nowhere.
-  bool Follow(uint32_t s, uint8_t lead, std::vector<uint32_t>* targets) const;
+  bool Follow(uint32_t s, uint8_t lead, std::vector<uint32_t>* targets);
+  bool Continue(const ByteEdge& edge, uint8_t lead);
   bool Collect(uint32_t s, int lo, int hi,
                std::vector<uint32_t>* targets) const;
-  std::vector<uint32_t> TargetsOf(uint32_t s) const;
+  std::vector<uint32_t> TargetsOf(uint32_t s);
   // Drops what ends or escapes the text instead of going on with it: the
   // characters that mostly lead out of `states`.
   void DropLeaving(const std::vector<uint32_t>& states);
 
   CompiledGrammar& g_;
   CompiledGrammar::Rule& rule_;
+  // Where the first bytes of one edge lead: the same for most of them.
+  const ByteEdge* last_ = nullptr;
+  bool last_ok_ = false;
+  std::vector<uint32_t> last_targets_;
 };
 
 // The states behind all bytes from `lo` to `hi`.
@@ -49,30 +60,47 @@ bool FreeFinder::Collect(uint32_t s, int lo, int hi,
   return true;
 }
 
-bool FreeFinder::Follow(uint32_t s, uint8_t lead,
-                        std::vector<uint32_t>* targets) const {
-  const ByteEdge* edge = g_.Find(g_.states_[s], lead);
-  if (edge == nullptr) return false;
-  std::vector<uint32_t> at = {edge->target};
+// The rest of the characters that begin with `lead` and `edge`.
+bool FreeFinder::Continue(const ByteEdge& edge, uint8_t lead) {
+  last_targets_ = {edge.target};
   int lo = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   int hi = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  const int more = lead < 0x80 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+  const int more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
   for (int i = 0; i < more; ++i) {
     std::vector<uint32_t> next;
-    for (const uint32_t state : at) {
+    for (const uint32_t state : last_targets_) {
       if (!Collect(state, lo, hi, &next)) return false;
     }
     std::sort(next.begin(), next.end());
     next.erase(std::unique(next.begin(), next.end()), next.end());
-    at = std::move(next);
+    last_targets_ = std::move(next);
     lo = 0x80;
     hi = 0xBF;
   }
-  targets->insert(targets->end(), at.begin(), at.end());
   return true;
 }
 
-CharSet FreeFinder::CharsOf(uint32_t s) const {
+bool FreeFinder::Follow(uint32_t s, uint8_t lead,
+                        std::vector<uint32_t>* targets) {
+  const ByteEdge* edge = g_.Find(g_.states_[s], lead);
+  if (edge == nullptr) return false;
+  if (lead < 0x80) {
+    targets->push_back(edge->target);
+    return true;
+  }
+  // Of one length and edge, only these differ in their second bytes.
+  const bool special = lead == 0xC2 || lead == 0xE0 || lead == 0xE1 ||
+                       lead == 0xED || lead == 0xEE || lead == 0xF0 ||
+                       lead == 0xF1 || lead == 0xF4;
+  if (special || edge != last_) last_ok_ = Continue(*edge, lead);
+  last_ = edge;
+  if (last_ok_) {
+    targets->insert(targets->end(), last_targets_.begin(), last_targets_.end());
+  }
+  return last_ok_;
+}
+
+CharSet FreeFinder::CharsOf(uint32_t s) {
   CharSet present, missing;
   std::vector<uint32_t> ignored;
   for (int b = 0; b <= 0xF4; ++b) {
@@ -85,7 +113,7 @@ CharSet FreeFinder::CharsOf(uint32_t s) const {
   return present;
 }
 
-std::vector<uint32_t> FreeFinder::TargetsOf(uint32_t s) const {
+std::vector<uint32_t> FreeFinder::TargetsOf(uint32_t s) {
   std::vector<uint32_t> targets;
   for (int b = 0; b <= 0xF4; ++b) {
     if (b >= 0x80 && b < 0xC2) continue;
@@ -121,7 +149,11 @@ void FreeFinder::Find() {
   std::vector<std::pair<uint32_t, CharSet>> sets;
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> weights;
   for (uint32_t s = rule_.start; s < rule_.start + rule_.states; ++s) {
-    if (g_.states_[s].run == CompiledGrammar::kNoRow) continue;
+    const uint32_t run = g_.states_[s].run;
+    if (run == CompiledGrammar::kNoRow ||
+        g_.runs_[run].chars.size() < kMinChars) {
+      continue;
+    }
     const CharSet chars = CharsOf(s);
     if (chars.empty()) continue;
     sets.emplace_back(s, chars);
