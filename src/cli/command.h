@@ -24,6 +24,7 @@ using CommandMain = std::function<int()>;
 
 void AddRunCommand(CLI::App& app, CommandMain* chosen);
 void AddChatCommand(CLI::App& app, CommandMain* chosen);
+void AddServeCommand(CLI::App& app, CommandMain* chosen);
 void AddShowCommand(CLI::App& app, CommandMain* chosen);
 void AddTokenizeCommand(CLI::App& app, CommandMain* chosen);
 void AddRenderCommand(CLI::App& app, CommandMain* chosen);

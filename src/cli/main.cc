@@ -44,6 +44,7 @@ int Main(int argc, char** argv) {
   CommandMain chosen;
   AddRunCommand(app, &chosen);
   AddChatCommand(app, &chosen);
+  AddServeCommand(app, &chosen);
   AddShowCommand(app, &chosen);
   AddListCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);

@@ -69,8 +69,8 @@ ChunkDecoder::State ChunkDecoder::Feed(std::string_view bytes,
       break;
     }
     if (part_ == Part::kData) {
-      const size_t take = static_cast<size_t>(
-          std::min<uint64_t>(left_, bytes.size()));
+      const size_t take =
+          static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
       body->append(bytes.substr(0, take));
       bytes.remove_prefix(take);
       body_bytes_ += take;

@@ -21,8 +21,9 @@ bool IsTokenChar(unsigned char c) {
       (c >= 'A' && c <= 'Z')) {
     return true;
   }
-  return c != 0 && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(
-                       c)) != std::string_view::npos;
+  return c != 0 &&
+         std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) !=
+             std::string_view::npos;
 }
 
 std::string Lower(std::string_view text) {
@@ -69,8 +70,9 @@ bool TakeAuthority(std::string_view* target, RequestHead* out) {
 std::optional<HttpProblem> ParseTarget(std::string_view target,
                                        RequestHead* out) {
   if (!IsTarget(target)) {
-    return Bad("The request target holds characters that a URL cannot hold; "
-               "percent-encode them.");
+    return Bad(
+        "The request target holds characters that a URL cannot hold; "
+        "percent-encode them.");
   }
   if (target == "*" && out->method == "OPTIONS") {
     out->path = "*";
@@ -116,11 +118,11 @@ std::optional<HttpProblem> ParseRequestLine(std::string_view line,
   return ParseTarget(line.substr(first + 1, last - first - 1), out);
 }
 
-std::optional<HttpProblem> ParseField(std::string_view line,
-                                      RequestHead* out) {
+std::optional<HttpProblem> ParseField(std::string_view line, RequestHead* out) {
   if (line.front() == ' ' || line.front() == '\t') {
-    return Bad("A header line begins with a blank; folded lines are not "
-               "accepted.");
+    return Bad(
+        "A header line begins with a blank; folded lines are not "
+        "accepted.");
   }
   const size_t colon = line.find(':');
   const std::string_view name = line.substr(0, colon);
@@ -161,7 +163,8 @@ std::optional<HttpProblem> CheckHost(RequestHead* out) {
 std::optional<HttpProblem> CheckLength(RequestHead* out) {
   const size_t lengths = Count(out->headers, "content-length");
   const size_t encodings = Count(out->headers, "transfer-encoding");
-  if (lengths > 1) return Bad("The request has several Content-Length headers.");
+  if (lengths > 1)
+    return Bad("The request has several Content-Length headers.");
   if (encodings > 0) {
     if (lengths > 0) {
       return Bad("The request has both Content-Length and Transfer-Encoding.");
@@ -169,7 +172,8 @@ std::optional<HttpProblem> CheckLength(RequestHead* out) {
     if (out->minor_version == 0) {
       return Bad("Transfer-Encoding does not exist in HTTP/1.0.");
     }
-    if (encodings > 1 || Lower(*out->Header("transfer-encoding")) != "chunked") {
+    if (encodings > 1 ||
+        Lower(*out->Header("transfer-encoding")) != "chunked") {
       return HttpProblem{501, "The only Transfer-Encoding here is chunked."};
     }
     out->chunked = true;
@@ -250,8 +254,7 @@ HeadFinder::State HeadFinder::Look(std::string_view bytes) {
   return State::kMore;
 }
 
-std::optional<HttpProblem> ParseHead(std::string_view bytes,
-                                     RequestHead* out) {
+std::optional<HttpProblem> ParseHead(std::string_view bytes, RequestHead* out) {
   *out = RequestHead();
   while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
   bool first = true;

@@ -24,8 +24,8 @@ struct HttpProblem {
 
 struct RequestHead {
   std::string method;
-  std::string path;   // as sent, begins with '/'; "*" for OPTIONS
-  std::string query;  // without '?'
+  std::string path;     // as sent, begins with '/'; "*" for OPTIONS
+  std::string query;    // without '?'
   HttpHeaders headers;  // names in lower case, values trimmed
   std::string host;     // of the target or the Host field
   int minor_version = 1;
