@@ -282,9 +282,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     auto deadline = Clock::now() + milliseconds(in_.empty() ? limits_.idle_ms
                                                             : limits_.head_ms);
     bool begun = !in_.empty();
+    bool found = false;
     for (;;) {
       const auto state = finder.Look(in_);
-      if (state == HeadFinder::State::kFound) break;
+      found = state == HeadFinder::State::kFound;
+      if (found) break;
       if (state == HeadFinder::State::kBad) {
         *problem = HttpProblem{400,
                                "The request's head holds a NUL or a line "
@@ -308,8 +310,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         co_return false;
       }
     }
-    if (finder.end() > limits_.head_bytes ||
-        finder.Look(in_) != HeadFinder::State::kFound) {
+    if (!found || finder.end() > limits_.head_bytes) {
       *problem = HttpProblem{
           431, fmt::format("The request's head is larger than {} bytes.",
                            limits_.head_bytes)};
@@ -558,9 +559,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!shared_->workers->TryRun(std::move(job))) {
       --shared_->requests;
       channel_.reset();
-      co_return co_await Refuse(
-          {503, "The server answers as many requests as it may; try again."},
-          keep);
+      // A name of its own: GCC 12 destroys such a temporary twice.
+      const HttpProblem busy = {
+          503, "The server answers as many requests as it may; try again."};
+      co_return co_await Refuse(busy, keep);
     }
     bool finished = false;
     while (!finished && !broken_) {

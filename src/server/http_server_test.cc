@@ -218,10 +218,11 @@ TEST_F(HttpServerTest, InvitesABodyThatWaits) {
 
 TEST_F(HttpServerTest, SmuggledRequestsEndTheConnection) {
   Start();
-  for (const std::string fields :
-       {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
-        "Content-Length: 4\r\nContent-Length: 5\r\n",
-        "Transfer-Encoding: chunked\r\n folded\r\n", "Content-Length: 4\n"}) {
+  for (const std::string& fields : std::vector<std::string>{
+           "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+           "Content-Length: 4\r\nContent-Length: 5\r\n",
+           "Transfer-Encoding: chunked\r\n folded\r\n",
+           "Content-Length: 4\n"}) {
     const std::string answer =
         Connect()
             .Send("POST /echo HTTP/1.1\r\nHost: localhost\r\n" + fields +
@@ -350,9 +351,9 @@ TEST_F(HttpServerTest, AsksForAKeyEverywhereButAtHealth) {
   EXPECT_EQ(StatusOf(Ask("GET /echo", "x-api-key: wrong\r\n")), 401);
   EXPECT_EQ(StatusOf(Ask("POST /echo", "", "unread body")), 401);
   const std::string key = "second-key-0123456789";
-  for (const std::string fields :
-       {"Authorization: Bearer " + key, "authorization: bearer " + key,
-        "x-api-key: " + key, "x-goog-api-key: " + key}) {
+  for (const std::string& fields : std::vector<std::string>{
+           "Authorization: Bearer " + key, "authorization: bearer " + key,
+           "x-api-key: " + key, "x-goog-api-key: " + key}) {
     const std::string answer = Ask("GET /echo", fields + "\r\n");
     EXPECT_EQ(StatusOf(answer), 200) << fields;
     EXPECT_NE(answer.find("GET " + Sha256Hex(key).substr(0, 16)),
