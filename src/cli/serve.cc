@@ -19,6 +19,7 @@
 #include "server/operations.h"
 #include "server/request_log.h"
 #include "server/store_model_host.h"
+#include "store/roots.h"
 
 namespace carat {
 namespace {
@@ -33,11 +34,16 @@ struct ServeArguments {
   std::string log = "logfmt";
   bool insecure = false;
   double memory_gib = 0;
+  double kv_gib = 0;
   int64_t keep_alive_s = 300;
   int drain_seconds = 30;
   int max_body_mib = 64;
   int slots = 16;
 };
+
+uint64_t GibToBytes(double gib) {
+  return static_cast<uint64_t>(gib * (1 << 30));
+}
 
 // A wrong command line, found before anything is opened.
 Status Check(ServeArguments* a) {
@@ -77,7 +83,11 @@ Result<ModelHostOptions> HostOptions(const ServeArguments& a) {
   out.engine.kv_type = a.engine.kv_type();
   out.engine.chat_format = a.engine.chat_format;
   out.engine.max_sequences = a.slots;
-  out.memory_bytes = static_cast<uint64_t>(a.memory_gib * (1 << 30));
+  // Every loaded model keeps its prompts apart by its own content.
+  out.engine.cache_dir = a.engine.cache_dir;
+  out.engine.cache_dir_bytes = a.engine.cache_bytes;
+  out.engine.kv_bytes = a.kv_gib > 0 ? GibToBytes(a.kv_gib) : 0;
+  out.memory_bytes = GibToBytes(a.memory_gib);
   out.keep_alive_s = a.keep_alive_s;
   out.roots = DefaultRoots();
   out.models_folder = ModelsFolder();
@@ -200,6 +210,17 @@ void AddModelHostOptions(CLI::App& command, ServeArguments* a) {
                   "Memory for models in GiB; default: 90% of what is free")
       ->check(CLI::Range(0.0, 1e6).description(""));
   command
+      .add_option("--kv-memory", a->kv_gib,
+                  "Memory for the caches of one model's conversations in GiB; "
+                  "default: a context and a quarter of what is free")
+      ->check(CLI::Range(0.0, 1e6).description(""));
+  AddCacheOptions(command, &a->engine);
+  command
+      .add_option("--files-dir", a->api.files_folder,
+                  "Folder for files that clients upload; empty: none")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command
       .add_option("--keep-alive", a->keep_alive_s,
                   "Seconds an idle model stays in memory; -1: for ever. "
                   "Models named here stay for ever")
@@ -229,6 +250,11 @@ void AddServeCommand(CLI::App& app, CommandMain* chosen) {
   CLI::App* command = app.add_subcommand(
       "serve", "Answer the Gemini, OpenAI, Anthropic and Ollama protocols");
   auto a = std::make_shared<ServeArguments>();
+  const std::string cache = CacheFolder();
+  if (!cache.empty()) {
+    a->engine.cache_dir = cache + "/prompts";
+    a->api.files_folder = cache + "/files";
+  }
   command->add_option("MODEL", a->models,
                       "Models that stay in memory; the first is the default. "
                       "Others on this machine are loaded when asked for");

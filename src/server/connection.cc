@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/gemini/context.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "server/access.h"
@@ -327,7 +328,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const AccessOptions& access = shared_->options.access;
     if (auto problem = carat::CheckHost(access, head_)) return problem;
     if (auto problem = CheckOrigin(access, head_)) return problem;
-    if (auto problem = CheckKey(access, head_, caller)) return problem;
+    // The address of an upload is a secret of its own: clients send its pieces
+    // without a key.
+    const HttpRequest head = {
+        .path = head_.path, .query = head_.query, .headers = head_.headers};
+    if (!IsGeminiUploadPiece(head)) {
+      if (auto problem = CheckKey(access, head_, caller)) return problem;
+    }
     if (head_.content_length > limits_.body_bytes) return BodyTooLarge();
     return std::nullopt;
   }

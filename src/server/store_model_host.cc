@@ -371,9 +371,10 @@ Status HostImpl::Load(Slot* slot) {
   }
   engine.context_tokens = planned.context_tokens;
   if (engine.kv_bytes == 0) {
-    // One full context and a share of the rest for more conversations.
+    // One full context, and for more conversations a share of the rest.
     engine.kv_bytes =
-        planned.kv_bytes + (free_bytes - planned.total_bytes()) / 4;
+        planned.kv_bytes + std::min((free_bytes - planned.total_bytes()) / 4,
+                                    7 * planned.kv_bytes);
   }
   CARAT_ASSIGN_OR_RETURN(auto loaded, Engine::Load(engine));
   slot->memory_bytes = loaded->plan().total_bytes();

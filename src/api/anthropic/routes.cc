@@ -46,6 +46,7 @@ Status Messages(AnthropicContext* context, const HttpRequest& http,
   style.headers.emplace_back("request-id", request_id);
   const auto writer = request.stream ? NewMessageStreamWriter(std::move(answer))
                                      : NewMessageWriter(std::move(answer));
+  request.generate.caller = http.caller;
   Answer(engine, {request.generate}, style, writer.get(), reply);
   return OkStatus();
 }

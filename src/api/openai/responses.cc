@@ -112,6 +112,7 @@ Status CreateResponse(OpenAiContext* context, const HttpRequest& http,
       .tokenizer = &engine->tokenizer(),
       .finished = Keeper(context, http, request, id)};
   const auto writer = NewResponseWriter(std::move(answer));
+  request.generate.caller = http.caller;
   Answer(engine, {request.generate},
          OpenAiStyle(*context,
                      request.stream ? BodyKind::kStream : BodyKind::kWhole),

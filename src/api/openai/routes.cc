@@ -50,6 +50,7 @@ Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
                        .tokenizer = &engine->tokenizer()};
   const auto writer = request.stream ? NewChatStreamWriter(std::move(answer))
                                      : NewChatWriter(std::move(answer));
+  request.generate.caller = http.caller;
   Answer(engine, Copies(request.generate, request.choices),
          OpenAiStyle(*context, KindOf(request.stream)), writer.get(), reply);
   return OkStatus();
@@ -78,7 +79,7 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
                          context->host->Acquire(request.model, std::nullopt));
   Engine* engine = lease.engine.get();
   request.generate.sampling = request.sampling.Over(engine->info().sampling);
-  const std::vector<GenerateRequest> requests = Prompts(request);
+  std::vector<GenerateRequest> requests = Prompts(request);
   CompletionAnswer answer = {
       .id = NewId("cmpl-"),
       .model = lease.model.name,
@@ -102,6 +103,7 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
   const auto writer = request.stream
                           ? NewCompletionStreamWriter(std::move(answer))
                           : NewCompletionWriter(std::move(answer));
+  for (GenerateRequest& one : requests) one.caller = http.caller;
   Answer(engine, requests, OpenAiStyle(*context, KindOf(request.stream)),
          writer.get(), reply);
   return OkStatus();
