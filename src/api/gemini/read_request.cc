@@ -310,6 +310,9 @@ Result<GeminiRequest> ReadGeminiRequest(const Json& body,
 }
 
 Result<Json> WithGeminiPrefix(const Json& prefix, const Json& body) {
+  if (!prefix.is_object() || !body.is_object()) {
+    return InvalidArgument("The request's body must be a JSON object.");
+  }
   Json out = body;
   const auto put = [&](const char* camel, const char* snake) -> Status {
     const Json* cached = prefix.Find(camel);
