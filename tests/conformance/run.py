@@ -237,7 +237,9 @@ def main():
         total = run_on(program, None, noise, "--chat-format", "gemma4-small")
         real = os.environ.get("CARAT_TEST_MODEL")
         if real:
-            more = run_on(program, real, {"CARAT_TOOLS": "0"})
+            # The default model is a base model: it has no format of its own.
+            more = run_on(program, real, {"CARAT_TOOLS": "0"},
+                          "--chat-format", "gemma3")
         else:
             notice("CARAT_TEST_MODEL is not set: only noise was generated")
             more = [0, 0, 1]
