@@ -13,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "kernels/attention.h"
 #include "kernels/cpu.h"
 
 namespace carat {
@@ -96,12 +97,17 @@ std::vector<Engine::Timed> Jobs(const BenchArguments& arguments,
   return out;
 }
 
+// Each sequence has pages of its own.
+int64_t WholePages(int64_t tokens) {
+  return (tokens + kKvTile - 1) / kKvTile * kKvTile;
+}
+
 int64_t ContextFor(const std::vector<Engine::Timed>& jobs) {
   int64_t longest = 1;
   for (const Engine::Timed& job : jobs) {
     // The sequences share the context's pages.
-    longest =
-        std::max(longest, job.rows * (job.depth + job.prompt + job.decode + 1));
+    longest = std::max(longest, job.rows * WholePages(job.depth + job.prompt +
+                                                      job.decode + 1));
   }
   return longest;
 }
