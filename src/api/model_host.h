@@ -63,9 +63,8 @@ class ModelHost {
 
   // Loads the model unless it is in memory; waits for that. `keep_alive_s`:
   // how long it stays after its last use (< 0: for ever), absent: the
-  // server's default. `context_tokens`: what the request needs at least, 0:
-  // no wish; a loaded model is not loaded again for it. Errors: as Find,
-  // kResourceExhausted (does not fit), kUnavailable (going down).
+  // server's default. Errors: as Find, kResourceExhausted (does not fit),
+  // kUnavailable (going down).
   virtual Result<ModelLease> Acquire(std::string_view name,
                                      std::optional<int64_t> keep_alive_s) = 0;
   virtual std::vector<RunningModel> Running() = 0;

@@ -20,7 +20,6 @@ constexpr std::array<std::string_view, 34> kRoutes = {
     "/tokenize",
     "/detokenize",
     "/apply-template",
-    "/openapi.json",
     "/v1/chat/completions",
     "/v1/chat/completions/input_tokens",
     "/v1/completions",
