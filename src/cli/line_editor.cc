@@ -21,6 +21,7 @@ namespace carat {
 namespace {
 
 constexpr int kHistoryLines = 1000;
+constexpr char kEndOfTransmission = 4;  // Ctrl-D
 
 class PipeReader : public LineEditor {
  public:
@@ -80,6 +81,9 @@ int ReadCharacter(EditLine*, wchar_t* out) {
     const ssize_t n = read(STDIN_FILENO, &byte, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return n < 0 ? -1 : 0;
+    // Ctrl-D typed while an answer came, before the terminal was raw: the
+    // line discipline keeps it as a NUL.
+    if (byte == '\0') byte = kEndOfTransmission;
     const size_t used = std::mbrtowc(out, &byte, 1, &state);
     if (used == static_cast<size_t>(-2)) continue;  // more bytes to come
     if (used == static_cast<size_t>(-1)) {
@@ -124,6 +128,9 @@ class TerminalReader : public LineEditor {
     prompt_ = prompt;
     errno = 0;
     InterruptGuard guard;
+    // libedit shows the prompt first and makes the terminal raw after it: a
+    // key pressed in between would be taken as in a cooked line.
+    el_set(editor_, EL_PREP_TERM, 1);
     int count = 0;
     const char* text = el_gets(editor_, &count);
     if (InterruptGuard::Interrupted()) {

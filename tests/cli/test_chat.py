@@ -107,7 +107,7 @@ class TerminalTest(CaratTestCase):
             env=self.environment(), start_new_session=True)
         os.close(inner)
 
-    def read_until(self, wanted, seconds=20):
+    def read_until(self, wanted, seconds=60):
         seen = b""
         end = time.monotonic() + seconds
         while wanted not in seen:
@@ -126,11 +126,19 @@ class TerminalTest(CaratTestCase):
             b"chat.json", bytes(self.folder / "chat.json")))
         self.read_until(b"> ")
         os.write(self.terminal, b"\x04")
-        self.assertEqual(self.process.wait(20), 0)
+        self.assertEqual(self.process.wait(60), 0)
         saved = json.loads((self.folder / "chat.json").read_text())
         self.assertEqual(saved["messages"][0]["content"], "the é日")
         history = self.folder / ".cache/carat/chat_history"
         self.assertEqual(stat.S_IMODE(history.stat().st_mode), 0o600)
+
+    def test_end_of_input_typed_while_the_answer_comes_is_kept(self):
+        self.start()
+        self.read_until(b"> ")
+        os.write(self.terminal, b"the\n")
+        self.read_until(b"\n")
+        os.write(self.terminal, b"\x04")
+        self.assertEqual(self.process.wait(60), 0)
 
     def test_no_history_leaves_no_file(self):
         self.start("--no-history")
@@ -138,7 +146,7 @@ class TerminalTest(CaratTestCase):
         os.write(self.terminal, b"the\n")
         self.read_until(b"> ")
         os.write(self.terminal, b"/quit\n")
-        self.assertEqual(self.process.wait(20), 0)
+        self.assertEqual(self.process.wait(60), 0)
         self.assertFalse((self.folder / ".cache/carat/chat_history").exists())
 
     def test_ctrl_c_at_the_prompt_does_not_leave(self):
@@ -149,7 +157,7 @@ class TerminalTest(CaratTestCase):
         self.process.send_signal(signal.SIGINT)
         self.read_until(b"> ")
         os.write(self.terminal, b"/quit\n")
-        self.assertEqual(self.process.wait(20), 0)
+        self.assertEqual(self.process.wait(60), 0)
 
 
 if __name__ == "__main__":

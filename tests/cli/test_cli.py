@@ -170,7 +170,7 @@ class RunTest(CaratTestCase):
                 stderr=subprocess.PIPE, env=self.environment()) as process:
             process.stdout.close()
             errors = process.stderr.read()
-            self.assertEqual(process.wait(30), 0)
+            self.assertEqual(process.wait(60), 0)
         self.assertEqual(errors, b"")
 
     @unittest.skipUnless(REAL, "needs CARAT_TEST_MODEL")
@@ -183,7 +183,7 @@ class RunTest(CaratTestCase):
             self.assertTrue(process.stdout.read(5))
             process.send_signal(signal.SIGINT)
             start = time.monotonic()
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=60)
             self.assertLess(time.monotonic() - start, 5)
             self.assertEqual(process.returncode, 130)
         self.assertIn(b"tokens/s", errors)

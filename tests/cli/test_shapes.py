@@ -331,7 +331,7 @@ class RenderTest(ShapeTestCase):
                 if not more:
                     break
                 seen += more
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(60), 0)
         os.close(terminal)
         self.assertIn(b"\x1b[36m<|turn>\x1b[0m", seen)
         self.assertIn(b"a[2Jb", seen)
