@@ -40,22 +40,19 @@ void AddText(const CompiledGrammar& grammar, const GrammarThread& thread,
   const TokenTrie::Nodes& all = grammar.tokens().nodes();
   const LocalMaskPtr local = LocalMaskOf(grammar, thread.state, thread.reg);
   if (depth + local->reach > CompiledGrammar::kMaxDepth) {
-    MaskWalker walker(grammar, all, frames);
+    MaskWalker walker(grammar, all, frames, mask);
     walker.Scan(thread.state, thread.reg, thread.frame, 0);
-    walker.AddAcceptedTo(mask);
     return;
   }
   local->AddTo(mask);
   if (root) return;
   if (!local->exits.tokens.empty()) {
-    MaskWalker walker(grammar, local->exits, frames);
+    MaskWalker walker(grammar, local->exits, frames, mask);
     walker.Return(thread.frame, 0);
-    walker.AddAcceptedTo(mask);
   }
   if (!local->exit_nodes.empty()) {
-    MaskWalker walker(grammar, all, frames);
+    MaskWalker walker(grammar, all, frames, mask);
     for (uint32_t node : local->exit_nodes) walker.Return(thread.frame, node);
-    walker.AddAcceptedTo(mask);
   }
 }
 

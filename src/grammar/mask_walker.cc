@@ -1,6 +1,7 @@
 #include "grammar/mask_walker.h"
 
 #include <algorithm>
+#include <bit>
 #include <ctime>
 
 namespace carat {
@@ -30,8 +31,9 @@ size_t MaskWalker::SpawnHash::operator()(const SpawnKey& key) const {
 
 MaskWalker::MaskWalker(const CompiledGrammar& grammar,
                        const TokenTrie::Nodes& nodes,
-                       std::span<const GrammarFrame> frames)
-    : grammar_(grammar), nodes_(nodes), frames_(frames) {}
+                       std::span<const GrammarFrame> frames,
+                       std::span<uint64_t> mask)
+    : grammar_(grammar), nodes_(nodes), frames_(frames), mask_(mask) {}
 
 const GrammarFrame& MaskWalker::FrameOf(uint32_t frame) const {
   return frame < frames_.size() ? frames_[frame]
@@ -97,111 +99,124 @@ void MaskWalker::Branch(uint32_t state, uint64_t reg, uint32_t frame,
   }
 }
 
-// Decides all tokens below `node` at once, if they are nothing but characters
-// that may always follow, or those of the state's run.
-bool MaskWalker::AcceptRun(const At& at, uint32_t rule, uint32_t node) {
+inline void MaskWalker::Accept(uint32_t first, uint32_t last) {
+  const TokenId* const tokens = nodes_.tokens.data();
+  uint64_t* const mask = mask_.data();
+  for (uint32_t t = first; t < last; ++t) {
+    const uint32_t id = static_cast<uint32_t>(tokens[t]);
+    mask[id / 64] |= uint64_t{1} << (id % 64);
+  }
+}
+
+void MaskWalker::AcceptShort(uint32_t first, uint32_t last,
+                             uint64_t max_chars) {
+  const TokenId* const tokens = nodes_.tokens.data();
+  const uint8_t* const chars = nodes_.token_chars.data();
+  uint64_t* const mask = mask_.data();
+  for (uint32_t t = first; t < last; ++t) {
+    const uint32_t id = static_cast<uint32_t>(tokens[t]);
+    mask[id / 64] |= uint64_t{chars[t] <= max_chars} << (id % 64);
+  }
+}
+
+// Decides all tokens from `node` on at once, if they go on with nothing but
+// characters that may always follow, or those of the state's run.
+inline bool MaskWalker::AcceptRun(const At& at, uint32_t rule,
+                                  const TokenTrie::Node& node) {
   const CompiledGrammar::State& state = grammar_.state(at.state);
-  if (nodes_[node].max_chars <= state.free &&
-      nodes_[node].chars.Within(grammar_.rule(rule).free_chars)) {
-    Accept(nodes_[node].first_token, nodes_[nodes_[node].end].first_token);
+  if (node.max_chars <= state.free &&
+      node.chars.Within(grammar_.rule(rule).free_chars)) {
+    Accept(node.first_token, node.last_token);
     return true;
   }
-  const uint32_t index = state.run;
-  if (index == CompiledGrammar::kNoRow) return false;
-  const CompiledGrammar::Run& run = grammar_.run(index);
-  if (!nodes_[node].chars.Within(run.chars)) return false;
+  if (state.run == CompiledGrammar::kNoRow) return false;
+  const CompiledGrammar::Run& run = grammar_.run(state.run);
+  if (!node.chars.Within(run.chars)) return false;
   uint64_t room = run.length;
   if (run.counts) {
     const uint64_t max = grammar_.rule(rule).counter_max;
     if (max != Guard::kNoLimit) room = max > at.reg ? max - at.reg : 0;
     room = std::min<uint64_t>(room, run.length);
   }
-  const uint32_t first = nodes_[node].first_token;
-  const uint32_t last = nodes_[nodes_[node].end].first_token;
-  if (nodes_[node].max_chars <= room) {
-    Accept(first, last);
+  if (node.max_chars <= room) {
+    Accept(node.first_token, node.last_token);
     return true;
   }
   if (!run.exact) return false;
-  const uint64_t most = nodes_[node].char_depth + room;
-  Accept(first, last, static_cast<uint32_t>(std::min<uint64_t>(most, 255)));
+  AcceptShort(node.first_token, node.last_token, node.char_depth + room);
   return true;
 }
 
-void MaskWalker::Accept(uint32_t first, uint32_t last, uint32_t max_chars) {
-  if (first == last) return;
-  if (!accepted_.empty() && accepted_.back().last == first &&
-      accepted_.back().max_chars == max_chars) {
-    accepted_.back().last = last;
-  } else {
-    accepted_.push_back({first, last, max_chars});
+void MaskWalker::ScanAll(uint32_t state, uint64_t reg, uint32_t frame,
+                         const TokenTrie& tokens) {
+  const CompiledGrammar::Rule& rule = grammar_.rule(grammar_.RuleOf(state));
+  const int free = grammar_.state(state).free;
+  if (free > 0 && CharSet::Plain().Within(rule.free_chars)) {
+    plain_done_ = std::min(free, TokenTrie::kMaxPlainChars);
+    const std::span<const uint64_t> plain = tokens.plain_mask(plain_done_);
+    for (size_t i = 0; i < plain.size(); ++i) mask_[i] |= plain[i];
   }
+  Scan(state, reg, frame, 0);
+  plain_done_ = 0;
 }
 
 void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
                       uint32_t node) {
-  const uint32_t rule = grammar_.RuleOf(state);
-  const uint32_t depth = DepthOf(frame);
-  if (scans_ == stacks_.size()) {
-    stacks_.push_back(std::make_unique<PathStack>());
+  if (scans_ == queues_.size()) {
+    queues_.push_back(std::make_unique<std::vector<Step>>());
   }
-  At* const path = stacks_[scans_++]->data();
-  const uint32_t top = nodes_[node].depth;
-  const uint32_t end = nodes_[node].end;
-  path[0] = {state, reg};
-  for (uint32_t i = node + 1; i < end;) {
-    if (++steps_ > kMaxSteps) break;
-    const uint32_t level = nodes_[i].depth - top;
-    At at = path[level - 1];
-    const ByteEdge* edge =
-        grammar_.Find(grammar_.state(at.state), nodes_[i].byte);
-    if (edge == nullptr || !grammar_.Pass(rule, edge->guard, depth, &at.reg)) {
-      i = nodes_[i].end;
-      continue;
-    }
-    if (edge->guard != 0) {
-      reach_ = std::max(reach_, depth + grammar_.rule(rule).max_key_height);
-    }
-    at.state = edge->target;
-    const CompiledGrammar::State& s = grammar_.state(at.state);
-    if (depth + s.height > CompiledGrammar::kMaxDepth) {
-      i = nodes_[i].end;
-      continue;
-    }
-    reach_ = std::max(reach_, depth + s.height);
-    if (nodes_[i].end == i + 1) {
-      Accept(nodes_[i].first_token, nodes_[i + 1].first_token);
-      ++i;
-      continue;
-    }
-    if (AcceptRun(at, rule, i)) {
-      if (s.run != CompiledGrammar::kNoRow) {
-        reach_ = std::max(reach_, depth + grammar_.run(s.run).height);
-      }
-      i = nodes_[i].end;
-      continue;
-    }
-    Accept(nodes_[i].first_token, nodes_[i + 1].first_token);
-    if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
-    if (s.bytes == 0) {
-      i = nodes_[i].end;
-      continue;
-    }
-    path[level] = at;
-    ++i;
+  std::vector<Step>* const queue = queues_[scans_++].get();
+  queue->assign(1, {{state, reg}, node});
+  for (size_t i = 0; i < queue->size() && steps_ < kMaxSteps; ++i) {
+    ScanChildren(Step((*queue)[i]), frame, queue);
   }
   --scans_;
 }
 
-void MaskWalker::AddAcceptedTo(std::span<uint64_t> mask) const {
-  ForEachAccepted(
-      [mask](TokenId id) { mask[id / 64] |= uint64_t{1} << (id % 64); });
-}
-
-size_t MaskWalker::accepted_limit() const {
-  size_t count = 0;
-  for (const Range& range : accepted_) count += range.last - range.first;
-  return count;
+void MaskWalker::ScanChildren(const Step& step, uint32_t frame,
+                              std::vector<Step>* queue) {
+  // Copies in registers: what Accept writes might be anything to a compiler.
+  const TokenTrie::Node* const nodes = nodes_.nodes.data();
+  const uint8_t* const bytes = nodes_.bytes.data();
+  const uint8_t* const plain = nodes_.plain_chars.data();
+  const CompiledGrammar::State from = grammar_.state(step.at.state);
+  const uint32_t rule = grammar_.RuleOf(step.at.state);
+  const uint32_t depth = DepthOf(frame);
+  const uint32_t first = nodes[step.node].first_child;
+  const uint32_t end = nodes[step.node + 1].first_child;
+  uint32_t height = 0;  // the largest of what was accepted
+  for (uint32_t i = first; i < end; ++i) {
+    if (plain[i] <= plain_done_) break;  // and so are its siblings after it
+    ++steps_;
+    const ByteEdge* edge = grammar_.Find(from, bytes[i]);
+    if (edge == nullptr) continue;
+    At at = {edge->target, step.at.reg};
+    if (edge->guard != 0) {
+      if (!grammar_.Pass(rule, edge->guard, depth, &at.reg)) continue;
+      height = std::max(height, grammar_.rule(rule).max_key_height);
+    }
+    const CompiledGrammar::State& s = grammar_.state(at.state);
+    if (depth + s.height > CompiledGrammar::kMaxDepth) continue;
+    height = std::max<uint32_t>(height, s.height);
+    const TokenTrie::Node& node = nodes[i];
+    if (node.first_child == nodes[i + 1].first_child) {
+      Accept(node.first_token, node.last_token);
+      continue;
+    }
+    if (AcceptRun(at, rule, node)) {
+      if (s.run != CompiledGrammar::kNoRow) {
+        height = std::max<uint32_t>(height, grammar_.run(s.run).height);
+      }
+      continue;
+    }
+    Accept(node.first_token, node.first_token + node.own);
+    if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
+    if (s.bytes == 0) continue;
+    queue->push_back({at, i});
+    __builtin_prefetch(nodes + node.first_child);
+    __builtin_prefetch(bytes + node.first_child);
+  }
+  reach_ = std::max(reach_, depth + height);
 }
 
 namespace {
@@ -226,8 +241,8 @@ void ListExits(const TokenTrie& tokens, const std::vector<uint32_t>& exits,
   const TokenTrie::Nodes& nodes = tokens.nodes();
   std::vector<TokenTrie::Entry> entries;
   for (uint32_t node : exits) {
-    const uint32_t first = nodes[node + 1].first_token;
-    const uint32_t last = nodes[nodes[node].end].first_token;
+    const uint32_t last = nodes[node].last_token;
+    const uint32_t first = nodes[node].first_token + nodes[node].own;
     for (uint32_t t = first; t < last; ++t) {
       const TokenId id = nodes.tokens[t];
       if ((accepted[id / 64] >> (id % 64) & 1) != 0) continue;
@@ -241,6 +256,17 @@ void ListExits(const TokenTrie& tokens, const std::vector<uint32_t>& exits,
   if (!entries.empty()) mask->exits = TokenTrie::BuildNodes(std::move(entries));
 }
 
+// The tokens of `mask`; false when they are more than kMaxSparse.
+bool ListTokens(const std::vector<uint64_t>& mask, std::vector<TokenId>* out) {
+  for (size_t i = 0; i < mask.size(); ++i) {
+    for (uint64_t word = mask[i]; word != 0; word &= word - 1) {
+      if (out->size() == kMaxSparse) return false;
+      out->push_back(static_cast<TokenId>(i * 64) + std::countr_zero(word));
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
@@ -249,18 +275,16 @@ LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
   const MaskCache::Key key{state - rule.start, RegisterKey(grammar, rule, reg)};
   if (LocalMaskPtr found = rule.masks->Find(key)) return found;
   const TokenTrie& tokens = grammar.tokens();
-  MaskWalker walker(grammar, tokens.nodes(), {});
+  std::vector<uint64_t> accepted(tokens.mask_words(), 0);
+  MaskWalker walker(grammar, tokens.nodes(), {}, accepted);
   const uint32_t frame =
       rule.only_root ? CompiledGrammar::kRoot : CompiledGrammar::kBottom;
-  walker.Scan(state, reg, frame, 0);
+  walker.ScanAll(state, reg, frame, tokens);
   auto mask = std::make_shared<LocalMask>();
   mask->reach = walker.reach();
-  std::vector<uint64_t> accepted(tokens.mask_words(), 0);
-  walker.AddAcceptedTo(accepted);
   ListExits(tokens, walker.exits(), accepted, mask.get());
-  if (walker.accepted_limit() <= kMaxSparse) {
-    walker.ForEachAccepted([&](TokenId id) { mask->sparse.push_back(id); });
-  } else {
+  if (!ListTokens(accepted, &mask->sparse)) {
+    mask->sparse.clear();
     mask->dense = std::move(accepted);
   }
   rule.masks->Insert(key, mask);

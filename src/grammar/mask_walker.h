@@ -1,11 +1,10 @@
 // Finds which text tokens fit a grammar position by walking the token trie and
-// the automata together. Rules run one at a time: where a rule may call
-// another or end, the walk branches into the callee or the caller below the
-// current trie node, and the token sets of all branches are joined.
+// the automata together, level by level. Rules run one at a time: where a rule
+// may call another or end, the walk branches into the callee or the caller
+// below the current trie node, and the token sets of all branches are joined.
 #ifndef CARAT_GRAMMAR_MASK_WALKER_H_
 #define CARAT_GRAMMAR_MASK_WALKER_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -21,27 +20,20 @@ namespace carat {
 class MaskWalker {
  public:
   // `frames` are the sequence's own; those the walk pushes are numbered on.
+  // Every accepted token gets its bit in `mask`, [mask_words].
   MaskWalker(const CompiledGrammar& grammar, const TokenTrie::Nodes& nodes,
-             std::span<const GrammarFrame> frames);
+             std::span<const GrammarFrame> frames, std::span<uint64_t> mask);
 
+  // As Scan from the root of the vocabulary's own trie `tokens`: plain tokens
+  // that may follow whatever they are need no walk.
+  void ScanAll(uint32_t state, uint64_t reg, uint32_t frame,
+               const TokenTrie& tokens);
   // Goes on from `state`, which was reached at trie node `node`, along byte
   // edges only: its calls and its end are the caller's business.
   void Scan(uint32_t state, uint64_t reg, uint32_t frame, uint32_t node);
   // The rule of `frame`'s callee ended at `node`.
   void Return(uint32_t frame, uint32_t node);
 
-  // Calls `use` with every accepted token.
-  template <typename Use>
-  void ForEachAccepted(Use use) const {
-    for (const Range& range : accepted_) {
-      for (uint32_t t = range.first; t < range.last; ++t) {
-        if (nodes_.token_chars[t] <= range.max_chars) use(nodes_.tokens[t]);
-      }
-    }
-  }
-  void AddAcceptedTo(std::span<uint64_t> mask) const;
-  // At most so many tokens are accepted.
-  size_t accepted_limit() const;
   // Nodes with children where the rule above kBottom ended.
   const std::vector<uint32_t>& exits() const { return exits_; }
   // Largest depth plus height on any accepted path.
@@ -52,10 +44,10 @@ class MaskWalker {
     uint32_t state;
     uint64_t reg;
   };
-  // Of nodes_.tokens, without those of more characters.
-  struct Range {
-    uint32_t first, last;
-    uint32_t max_chars;
+  // The walk stands at a trie node that has children.
+  struct Step {
+    At at;
+    uint32_t node;
   };
   struct SpawnKey {
     uint32_t state, frame, node;
@@ -75,22 +67,26 @@ class MaskWalker {
   uint32_t Push(uint32_t ret, uint64_t reg, uint32_t parent);
   const GrammarFrame& FrameOf(uint32_t frame) const;
   uint32_t DepthOf(uint32_t frame) const;
-  void Accept(uint32_t first, uint32_t last, uint32_t max_chars = 255);
-  bool AcceptRun(const At& at, uint32_t rule, uint32_t node);
+  // Of nodes_.tokens; the second without those of more characters.
+  void Accept(uint32_t first, uint32_t last);
+  void AcceptShort(uint32_t first, uint32_t last, uint64_t max_chars);
+  void ScanChildren(const Step& step, uint32_t frame, std::vector<Step>* queue);
+  bool AcceptRun(const At& at, uint32_t rule, const TokenTrie::Node& node);
 
   const CompiledGrammar& grammar_;
   const TokenTrie::Nodes& nodes_;
   std::span<const GrammarFrame> frames_;
+  std::span<uint64_t> mask_;
   std::vector<GrammarFrame> pushed_;
   std::unordered_map<SpawnKey, uint32_t, SpawnHash> interned_;
   std::unordered_set<SpawnKey, SpawnHash> spawned_;
   size_t spawns_ = 0;
   size_t steps_ = 0;
-  // One stack of states along the trie path for each Scan inside a Scan.
-  using PathStack = std::array<At, TokenTrie::kMaxTokenBytes + 2>;
-  std::vector<std::unique_ptr<PathStack>> stacks_;
+  // Plain tokens of up to so many characters are accepted already.
+  int plain_done_ = 0;
+  // The steps of each Scan inside a Scan.
+  std::vector<std::unique_ptr<std::vector<Step>>> queues_;
   size_t scans_ = 0;
-  std::vector<Range> accepted_;
   std::vector<uint32_t> exits_;
   uint32_t reach_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "grammar/leaf_cache.h"
 
@@ -82,6 +83,9 @@ Utf8State NextByte(Utf8State state, uint8_t byte) {
   }
 }
 
+// More tokens of one text are left out.
+constexpr uint8_t kMaxOwn = 255;
+
 size_t CommonPrefix(std::string_view a, std::string_view b) {
   const size_t n = std::min(a.size(), b.size());
   size_t i = 0;
@@ -89,22 +93,29 @@ size_t CommonPrefix(std::string_view a, std::string_view b) {
   return i;
 }
 
-// Fills what follows from bytes and tokens, children before parents.
+// Fills what follows from bytes and tokens, parents lying before children.
 void FillChars(const std::vector<uint32_t>& parent, TokenTrie::Nodes* trie) {
   std::vector<TokenTrie::Node>& nodes = trie->nodes;
-  const size_t count = trie->size();
+  const std::vector<uint8_t>& bytes = trie->bytes;
+  const size_t count = nodes.size();
   const CharSet broken{0, CharSet::kBroken};
-  auto begins = [&](size_t i) { return (nodes[i].byte & 0xC0) != 0x80; };
+  auto begins = [&](size_t i) { return (bytes[i] & 0xC0) != 0x80; };
   std::vector<Utf8State> state(count, kBoundary);
+  std::vector<bool> plain(count, true);  // the node's own text is
   for (size_t i = 1; i < count; ++i) {
-    state[i] = NextByte(state[parent[i]], nodes[i].byte);
+    state[i] = NextByte(state[parent[i]], bytes[i]);
     nodes[i].char_depth =
         static_cast<uint8_t>(nodes[parent[i]].char_depth + (begins(i) ? 1 : 0));
+    plain[i] = plain[parent[i]] && state[i] != kIllFormed &&
+               (!begins(i) || CharSet::Of(bytes[i]).Within(CharSet::Plain()));
   }
   trie->token_chars.resize(trie->tokens.size());
+  trie->token_plain.resize(trie->tokens.size());
   for (size_t i = 0; i < count; ++i) {
-    for (uint32_t t = nodes[i].first_token; t < nodes[i + 1].first_token; ++t) {
+    for (uint32_t t = nodes[i].first_token;
+         t < nodes[i].first_token + nodes[i].own; ++t) {
       trie->token_chars[t] = nodes[i].char_depth;
+      trie->token_plain[t] = plain[i];
     }
   }
   for (size_t i = count; i-- > 1;) {
@@ -114,11 +125,58 @@ void FillChars(const std::vector<uint32_t>& parent, TokenTrie::Nodes* trie) {
     above.max_chars =
         std::max<uint8_t>(above.max_chars, static_cast<uint8_t>(chars));
     above.chars.Add(state[i] == kIllFormed ? broken : node.chars);
-    if (begins(i)) above.chars.Add(CharSet::Of(node.byte));
+    if (begins(i)) above.chars.Add(CharSet::Of(bytes[i]));
   }
+  trie->plain_chars.assign(count, TokenTrie::kNotPlain);
   for (size_t i = 0; i < count; ++i) {
+    if (plain[i] && nodes[i].chars.Within(CharSet::Plain())) {
+      trie->plain_chars[i] =
+          static_cast<uint8_t>(nodes[i].char_depth + nodes[i].max_chars);
+    }
     if (state[i] != kBoundary) nodes[i].chars.Add(broken);
   }
+}
+
+// Puts the nodes level by level, siblings in falling order of plain_chars,
+// adds the one at the end and fills first_child.
+void SortByLevel(const std::vector<uint32_t>& parent, TokenTrie::Nodes* trie) {
+  const size_t count = trie->nodes.size();
+  // The children of `i` are listed from starts[i] to starts[i + 1].
+  std::vector<uint32_t> starts(count + 1, 0);
+  for (size_t i = 1; i < count; ++i) ++starts[parent[i] + 1];
+  for (size_t i = 0; i < count; ++i) starts[i + 1] += starts[i];
+  std::vector<uint32_t> children(count - 1);
+  std::vector<uint32_t> next(starts);
+  for (uint32_t i = 1; i < count; ++i) children[next[parent[i]]++] = i;
+  TokenTrie::Nodes sorted;
+  sorted.nodes.reserve(count + 1);
+  sorted.bytes.reserve(count);
+  sorted.plain_chars.reserve(count);
+  std::vector<uint32_t> order = {0};  // also the queue
+  order.reserve(count);
+  for (size_t at = 0; at < order.size(); ++at) {
+    const uint32_t i = order[at];
+    const auto first = children.begin() + starts[i];
+    const auto last = children.begin() + starts[i + 1];
+    if (last - first > 1) {
+      std::sort(first, last, [&](uint32_t a, uint32_t b) {
+        const uint8_t x = trie->plain_chars[a], y = trie->plain_chars[b];
+        return x != y ? x > y : a < b;
+      });
+    }
+    TokenTrie::Node node = trie->nodes[i];
+    node.first_child = static_cast<uint32_t>(order.size());
+    order.insert(order.end(), first, last);
+    sorted.nodes.push_back(node);
+    sorted.bytes.push_back(trie->bytes[i]);
+    sorted.plain_chars.push_back(trie->plain_chars[i]);
+  }
+  TokenTrie::Node end;
+  end.first_child = static_cast<uint32_t>(count);
+  sorted.nodes.push_back(end);
+  trie->nodes = std::move(sorted.nodes);
+  trie->bytes = std::move(sorted.bytes);
+  trie->plain_chars = std::move(sorted.plain_chars);
 }
 
 }  // namespace
@@ -147,36 +205,40 @@ TokenTrie::Nodes TokenTrie::BuildNodes(std::vector<Entry> entries) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return a.text != b.text ? a.text < b.text : a.token < b.token;
   });
+  // First in the order of their texts, each node before those below it.
   Nodes trie;
-  std::vector<Node>& nodes = trie.nodes;
-  nodes.emplace_back();
+  std::vector<Node> nodes(1);
+  trie.bytes.push_back(0);
   std::vector<uint32_t> parent = {0};
   std::vector<uint32_t> path = {0};  // node of each prefix length
   std::string_view previous;
-  for (const Entry& entry : entries) {
-    const size_t shared = CommonPrefix(previous, entry.text);
-    while (path.size() > shared + 1) {
-      nodes[path.back()].end = static_cast<uint32_t>(nodes.size());
+  auto leave = [&](size_t length) {
+    while (path.size() > length) {
+      nodes[path.back()].last_token = static_cast<uint32_t>(trie.tokens.size());
       path.pop_back();
     }
+  };
+  for (const Entry& entry : entries) {
+    const size_t shared = CommonPrefix(previous, entry.text);
+    leave(shared + 1);
     for (size_t i = shared; i < entry.text.size(); ++i) {
       parent.push_back(path.back());
       path.push_back(static_cast<uint32_t>(nodes.size()));
       Node node;
-      node.byte = static_cast<uint8_t>(entry.text[i]);
       node.depth = static_cast<uint8_t>(i + 1);
       node.first_token = static_cast<uint32_t>(trie.tokens.size());
       nodes.push_back(node);
+      trie.bytes.push_back(static_cast<uint8_t>(entry.text[i]));
     }
+    if (nodes[path.back()].own == kMaxOwn) continue;
+    ++nodes[path.back()].own;
     trie.tokens.push_back(entry.token);
     previous = entry.text;
   }
-  for (uint32_t node : path) {
-    nodes[node].end = static_cast<uint32_t>(nodes.size());
-  }
-  nodes.emplace_back();
-  nodes.back().first_token = static_cast<uint32_t>(trie.tokens.size());
+  leave(0);
+  trie.nodes = std::move(nodes);
   FillChars(parent, &trie);
+  SortByLevel(parent, &trie);
   return trie;
 }
 
@@ -211,7 +273,22 @@ std::shared_ptr<const TokenTrie> TokenTrie::Build(const Tokenizer& tokenizer) {
     entries.push_back({text, id});
   }
   trie->nodes_ = BuildNodes(std::move(entries));
+  trie->FillPlainMasks();
   return trie;
+}
+
+void TokenTrie::FillPlainMasks() {
+  const size_t words = static_cast<size_t>(mask_words());
+  plain_masks_.assign((kMaxPlainChars + 1) * words, 0);
+  for (size_t t = 0; t < nodes_.tokens.size(); ++t) {
+    const size_t chars = nodes_.token_chars[t];
+    if (!nodes_.token_plain[t] || chars > kMaxPlainChars) continue;
+    const TokenId id = nodes_.tokens[t];
+    plain_masks_[chars * words + id / 64] |= uint64_t{1} << (id % 64);
+  }
+  for (size_t i = words; i < plain_masks_.size(); ++i) {
+    plain_masks_[i] |= plain_masks_[i - words];
+  }
 }
 
 TokenTrie::~TokenTrie() = default;

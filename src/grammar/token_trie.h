@@ -43,12 +43,22 @@ struct CharSet {
     low &= ~other.low;
     high &= ~other.high;
   }
+  // The characters that texts are made of, whatever they are written in: no
+  // controls, no quotes, backslashes or ends of control text.
+  static constexpr CharSet Plain();
   bool Within(const CharSet& other) const {
     return ((low & ~other.low) | (high & ~other.high)) == 0;
   }
   bool empty() const { return (low | high) == 0; }
   int size() const { return std::popcount(low) + std::popcount(high); }
 };
+
+constexpr CharSet CharSet::Plain() {
+  CharSet set{~uint64_t{0}, (uint64_t{1} << 55) - 1};
+  for (char c : {'"', '\\', '>'}) set.low &= ~(uint64_t{1} << (c - 0x20));
+  set.high &= ~(uint64_t{15} << 31);  // DEL, tab, newline, other controls
+  return set;
+}
 
 class TokenTrie {
  public:
@@ -57,27 +67,35 @@ class TokenTrie {
   static std::shared_ptr<const TokenTrie> Build(const Tokenizer& tokenizer);
   ~TokenTrie();
 
-  // One node of a trie, in preorder. Node 0 is the root; the children of `i`
-  // are i + 1 and then end of each child until end of `i`. The tokens that end
-  // at `i` are tokens[first_token of i .. first_token of i + 1), those of its
-  // whole subtree tokens[first_token of i .. first_token of end). A walk jumps
-  // about, so what it needs of a node is kept together.
+  // One node of a trie. Nodes lie level by level, so that those a walk goes
+  // through in turn are neighbours in memory. Node 0 is the root; the children
+  // of `i` are first_child of i .. first_child of i + 1.
   struct alignas(32) Node {
     CharSet chars;  // characters below the node
-    uint32_t end = 0;
+    uint32_t first_child = 0;
+    // Of `tokens`: those that begin with the node's text, shorter ones first.
     uint32_t first_token = 0;
-    uint8_t byte = 0;
+    uint32_t last_token = 0;
+    uint8_t own = 0;         // tokens whose text is just that of the node
     uint8_t depth = 0;       // root 0; longer tokens are left out
     uint8_t max_chars = 0;   // characters begun below the node, at most
     uint8_t char_depth = 0;  // characters begun up to the node
   };
   struct Nodes {
-    std::vector<Node> nodes;      // one more at the end, for its first_token
-    std::vector<TokenId> tokens;  // in byte order of their text
+    std::vector<Node> nodes;     // one more at the end, for its first_child
+    std::vector<uint8_t> bytes;  // the last byte of each node's text
+    // Where all texts from the node on are plain: the characters of the
+    // longest. kNotPlain elsewhere. Siblings lie in falling order of these.
+    std::vector<uint8_t> plain_chars;
+    std::vector<TokenId> tokens;       // in byte order of their text
     std::vector<uint8_t> token_chars;  // characters begun in each of them
+    std::vector<bool> token_plain;     // of CharSet::Plain() alone
 
     const Node& operator[](size_t i) const { return nodes[i]; }
     size_t size() const { return nodes.empty() ? 0 : nodes.size() - 1; }
+    bool HasChildren(size_t i) const {
+      return nodes[i].first_child != nodes[i + 1].first_child;
+    }
   };
   struct Entry {
     std::string_view text;
@@ -87,6 +105,9 @@ class TokenTrie {
   static Nodes BuildNodes(std::vector<Entry> entries);
 
   static constexpr int kMaxTokenBytes = 254;
+  static constexpr uint8_t kNotPlain = 255;
+  // Longer plain tokens have no mask.
+  static constexpr int kMaxPlainChars = 32;
 
   const Nodes& nodes() const { return nodes_; }
   int size() const { return size_; }
@@ -100,6 +121,11 @@ class TokenTrie {
   }
   // One bit per text token, [mask_words].
   std::span<const uint64_t> text_mask() const { return text_; }
+  // The plain tokens of up to `chars` (<= kMaxPlainChars) characters.
+  std::span<const uint64_t> plain_mask(int chars) const {
+    return std::span(plain_masks_)
+        .subspan(static_cast<size_t>(chars) * mask_words(), mask_words());
+  }
   bool IsEndOfGeneration(TokenId id) const;
   std::span<const TokenId> end_of_generation() const { return end_tokens_; }
   // The control token written as `piece`.
@@ -115,12 +141,14 @@ class TokenTrie {
 
  private:
   TokenTrie() = default;
+  void FillPlainMasks();
 
   const Tokenizer* tokenizer_ = nullptr;
   int size_ = 0;
   int max_token_bytes_ = 0;
   Nodes nodes_;
   std::vector<uint64_t> text_;
+  std::vector<uint64_t> plain_masks_;  // [kMaxPlainChars + 1, mask_words]
   std::vector<TokenId> end_tokens_;
   std::array<bool, 256> has_byte_{};
   std::unique_ptr<LeafCache> leaf_cache_;
