@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 namespace carat {
@@ -17,6 +18,9 @@ namespace {
 // How many polls a worker makes before it sleeps: a few tens of microseconds,
 // longer than the gap between two layers' loops, far shorter than a token.
 constexpr int kSpins = 20000;
+
+// What a waiting thread prefetches at most: a part of its second-level cache.
+constexpr size_t kWarmBytes = 256 << 10;
 
 inline void Pause() {
 #if defined(__x86_64__)
@@ -39,52 +43,82 @@ int CgroupCpus() {
 
 }  // namespace
 
-// One loop at a time, described by a single word so that claiming a task can
-// never mix two loops: | epoch 24 | tasks 20 | next task 20 |.
+// What each thread has left of one loop, in a single word so that claiming a
+// task can never mix two loops: | epoch 24 | end 20 | begin 20 |. The owner
+// takes tasks from the front, others from the back.
 struct ThreadPool::State {
+  struct alignas(64) Slot {
+    std::atomic<uint64_t> range{0};
+    // Where the thread will probably read next, and a count of the changes.
+    std::atomic<const uint8_t*> warm{nullptr};
+    std::atomic<uint32_t> warm_version{0};
+  };
+
+  explicit State(int count) : slots(static_cast<size_t>(count)) {}
+
+  std::vector<Slot> slots;  // one per thread, the caller's first
   std::vector<std::thread> workers;
 
-  std::atomic<uint64_t> ticket{0};
-  std::atomic<size_t> finished{0};  // tasks of the loop that have returned
+  alignas(64) std::atomic<size_t> finished{0};  // tasks that have returned
   std::atomic<bool> stop{false};
-  RawTask run = nullptr;  // written before the ticket is
+  RawTask run = nullptr;  // written before the ranges are
   void* context = nullptr;
+  uint64_t epoch = 0;  // of the last loop, the caller's
 
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<int> sleeping{0};
 
+  // Which stream followed which: starts of the next by first byte.
+  std::unordered_map<const uint8_t*, std::vector<const uint8_t*>> followers;
+  const uint8_t* last_stream = nullptr;
+
   static constexpr int kBits = 20;
   static constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
-  static uint64_t Epoch(uint64_t ticket) { return ticket >> (2 * kBits); }
-  static uint64_t Tasks(uint64_t ticket) { return ticket >> kBits & kMask; }
-  static uint64_t Next(uint64_t ticket) { return ticket & kMask; }
+  static uint64_t Epoch(uint64_t range) { return range >> (2 * kBits); }
+  static uint64_t End(uint64_t range) { return range >> kBits & kMask; }
+  static uint64_t Begin(uint64_t range) { return range & kMask; }
 
-  // Runs tasks until the loop that is current has none left to claim. While a
-  // claimed task is unfinished its loop cannot end, so run and context are
-  // those of the claimed ticket.
-  void Drain(int thread) {
-    uint64_t seen = ticket.load(std::memory_order_acquire);
-    while (Next(seen) < Tasks(seen)) {
-      if (!ticket.compare_exchange_weak(seen, seen + 1,
-                                        std::memory_order_acq_rel)) {
-        continue;
+  // Claims the first (own) or last task of a range; false when none is left.
+  static bool Claim(std::atomic<uint64_t>& range, bool own, size_t* task) {
+    uint64_t seen = range.load(std::memory_order_acquire);
+    while (Begin(seen) < End(seen)) {
+      const uint64_t next = own ? seen + 1 : seen - (uint64_t{1} << kBits);
+      if (range.compare_exchange_weak(seen, next, std::memory_order_acq_rel)) {
+        *task = own ? Begin(seen) : End(seen) - 1;
+        return true;
       }
-      run(context, Next(seen), thread);
-      finished.fetch_add(1, std::memory_order_acq_rel);
-      seen = ticket.load(std::memory_order_acquire);
     }
+    return false;
+  }
+
+  // Runs tasks until none is left to claim. While a claimed task is not counted
+  // as finished its loop cannot end, so run and context are those of the
+  // claimed range, and all tasks counted together belong to one loop.
+  void Drain(int thread) {
+    const size_t count = slots.size(), me = static_cast<size_t>(thread);
+    size_t done = 0, task = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = me + i < count ? me + i : me + i - count;
+      while (Claim(slots[at].range, i == 0, &task)) {
+        run(context, task, thread);
+        ++done;
+      }
+    }
+    if (done > 0) finished.fetch_add(done, std::memory_order_acq_rel);
   }
 
   void Work(int thread) {
+    Slot& slot = slots[static_cast<size_t>(thread)];
     uint64_t seen = 0;
     const auto changed = [&] {
-      return Epoch(ticket.load(std::memory_order_seq_cst)) != seen;
+      return Epoch(slot.range.load(std::memory_order_seq_cst)) != seen;
     };
+    Warmer warmer;
     for (;;) {
       for (int spins = 0; !changed(); ++spins) {
         if (spins < kSpins) {
-          Pause();
+          if (!warmer.Step(slot)) Pause();
           continue;
         }
         std::unique_lock<std::mutex> lock(mutex);
@@ -93,23 +127,49 @@ struct ThreadPool::State {
         sleeping.fetch_sub(1, std::memory_order_seq_cst);
       }
       if (stop.load(std::memory_order_acquire)) return;
-      seen = Epoch(ticket.load(std::memory_order_acquire));
+      seen = Epoch(slot.range.load(std::memory_order_acquire));
       Drain(thread);
     }
   }
 
   void Publish(size_t tasks) {
-    const uint64_t epoch = Epoch(ticket.load(std::memory_order_relaxed)) + 1;
-    ticket.store(epoch << (2 * kBits) | static_cast<uint64_t>(tasks) << kBits,
-                 std::memory_order_seq_cst);
+    ++epoch;
+    const uint64_t count = slots.size();
+    for (uint64_t t = 0; t < count; ++t) {
+      const uint64_t begin = tasks * t / count, end = tasks * (t + 1) / count;
+      slots[t].range.store(epoch << (2 * kBits) | end << kBits | begin,
+                           std::memory_order_seq_cst);
+    }
     if (sleeping.load(std::memory_order_seq_cst) > 0) {
       std::lock_guard<std::mutex> lock(mutex);
       wake.notify_all();
     }
   }
+
+  // A waiting thread's position in what it will read next.
+  struct Warmer {
+    uint32_t version = 0;
+    size_t at = kWarmBytes;
+
+    // Requests a few cache lines; false when there is nothing left to request.
+    bool Step(const Slot& slot) {
+      const uint32_t now = slot.warm_version.load(std::memory_order_acquire);
+      if (now != version) {
+        version = now;
+        at = 0;
+      }
+      const uint8_t* from = slot.warm.load(std::memory_order_relaxed);
+      if (at >= kWarmBytes || from == nullptr) return false;
+      for (int line = 0; line < 4; ++line, at += 64) {
+        __builtin_prefetch(from + at, 0, 2);
+      }
+      return true;
+    }
+  };
 };
 
-ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int threads)
+    : state_(std::make_unique<State>(std::max(threads, 1))) {
   for (int i = 1; i < std::max(threads, 1); ++i) {
     state_->workers.emplace_back([this, i] { state_->Work(i); });
   }
@@ -117,18 +177,12 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   state_->stop.store(true, std::memory_order_release);
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    // Another epoch without tasks makes every worker look at `stop`.
-    const uint64_t epoch = State::Epoch(state_->ticket.load()) + 1;
-    state_->ticket.store(epoch << (2 * State::kBits));
-    state_->wake.notify_all();
-  }
+  state_->Publish(0);  // makes every worker look at `stop`
   for (std::thread& worker : state_->workers) worker.join();
 }
 
 int ThreadPool::threads() const {
-  return static_cast<int>(state_->workers.size()) + 1;
+  return static_cast<int>(state_->slots.size());
 }
 
 void ThreadPool::Run(size_t tasks, RawTask run, void* context) {
@@ -137,7 +191,7 @@ void ThreadPool::Run(size_t tasks, RawTask run, void* context) {
     for (size_t task = 0; task < tasks; ++task) run(context, task, 0);
     return;
   }
-  // Loops longer than a ticket can count run in pieces.
+  // Loops longer than a range can count run in pieces.
   constexpr size_t kMost = State::kMask;
   for (size_t first = 0; first < tasks; first += kMost) {
     const size_t count = std::min(kMost, tasks - first);
@@ -156,14 +210,34 @@ void ThreadPool::Run(size_t tasks, RawTask run, void* context) {
     s.Drain(0);
     // Only tasks that a worker has claimed are waited for: a worker that the
     // system does not schedule right now costs nothing.
+    State::Warmer warmer;
     for (int spins = 0; s.finished.load(std::memory_order_acquire) < count;
          ++spins) {
       if (spins < kSpins) {
-        Pause();
+        if (!warmer.Step(s.slots[0])) Pause();
       } else {
         std::this_thread::yield();
       }
     }
+  }
+}
+
+void ThreadPool::Expect(const uint8_t* const* starts, size_t n) {
+  State& s = *state_;
+  // More streams than any model has matrices: forget those of earlier models.
+  constexpr size_t kMostStreams = 1 << 16;
+  if (s.followers.size() > kMostStreams) s.followers.clear();
+  if (s.last_stream != nullptr) {
+    s.followers[s.last_stream].assign(starts, starts + n);
+  }
+  s.last_stream = starts[0];
+  const auto next = s.followers.find(starts[0]);
+  if (next == s.followers.end()) return;
+  const size_t known = std::min(next->second.size(), s.slots.size());
+  for (size_t t = 0; t < known; ++t) {
+    State::Slot& slot = s.slots[t];
+    slot.warm.store(next->second[t], std::memory_order_relaxed);
+    slot.warm_version.fetch_add(1, std::memory_order_release);
   }
 }
 

@@ -63,6 +63,40 @@ TEST(ThreadPoolTest, LoopsLongerThanATicketCountsAreWhole) {
   EXPECT_EQ(last.load(), tasks - 1);
 }
 
+TEST(ThreadPoolTest, StreamsRunEveryTaskOnceWhateverFollows) {
+  // Addresses are only hints: these are not even mapped.
+  for (int threads : {1, 3, 70}) {
+    ThreadPool pool(threads);
+    for (size_t loop = 0; loop < 600; ++loop) {
+      const size_t tasks = loop % 7 * (loop % 3);
+      std::vector<std::atomic<int>> hits(tasks);
+      pool.ParallelStream(
+          tasks,
+          [&](size_t task) {
+            EXPECT_LT(task, tasks);
+            return reinterpret_cast<const uint8_t*>((loop % 11 + 1) << 20) +
+                   task * 4096;
+          },
+          [&](size_t task, int) { hits[task].fetch_add(1); });
+      for (auto& h : hits) ASSERT_EQ(h.load(), 1);
+    }
+  }
+}
+
+TEST(ThreadPoolTest, AThreadThatIsStuckLosesItsOtherTasks) {
+  ThreadPool pool(2);
+  constexpr size_t kTasks = 64;
+  std::atomic<size_t> finished{0};
+  // Task 0 ends when all others have, so they must not wait behind it.
+  pool.ParallelFor(kTasks, [&](size_t task, int) {
+    if (task == 0) {
+      while (finished.load() < kTasks - 1) std::this_thread::yield();
+    }
+    finished.fetch_add(1);
+  });
+  EXPECT_EQ(finished.load(), kTasks);
+}
+
 TEST(ThreadPoolTest, IdleWorkersSleep) {
   ThreadPool pool(4);
   pool.ParallelFor(8, [](size_t, int) {});

@@ -104,6 +104,23 @@ MatMulTask TaskAt(const Cut& cut, size_t index, const PackedMatrix& w,
   return task;
 }
 
+// Runs the tasks of a product with `w`; few rows as a stream of its bytes.
+template <typename Body>
+void RunTasks(const Cut& cut, const PackedMatrix& w, ThreadPool& pool,
+              Body&& body) {
+  if (cut.rows > kFewRows) {
+    pool.ParallelFor(cut.tasks(), body);
+    return;
+  }
+  const size_t task_bytes =
+      GroupBytes(w.layout, w.cols) * static_cast<size_t>(cut.groups);
+  const size_t parts = static_cast<size_t>(cut.group_parts);
+  pool.ParallelStream(
+      cut.tasks(),
+      [&](size_t index) { return w.data.data() + index % parts * task_bytes; },
+      body);
+}
+
 bool IsEmpty(const PackedMatrix& w, const MatMulRows& in) {
   return in.count <= 0 || w.rows <= 0;
 }
@@ -116,7 +133,7 @@ void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
   CARAT_CHECK(in.x != nullptr && in.x->cols() == w.cols);
   const MatMulTaskFn kernel = KernelFor(isa, w.layout);
   const Cut cut = CutProduct(w, in.count, w.rows, pool.threads());
-  pool.ParallelFor(cut.tasks(), [&](size_t index, int) {
+  RunTasks(cut, w, pool, [&](size_t index, int) {
     MatMulTask task = TaskAt(cut, index, w, in);
     task.y = y + task.row_begin * y_stride + task.group_begin * kRowGroup;
     task.y_stride = y_stride;
@@ -136,7 +153,7 @@ void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
   const int64_t row_floats = std::min<int64_t>(in.count, kMaxTaskRows);
   const Cut cut = CutProduct(
       gate, in.count, kGatedFloats / (row_floats * kRowGroup), pool.threads());
-  pool.ParallelFor(cut.tasks(), [&](size_t index, int) {
+  RunTasks(cut, gate, pool, [&](size_t index, int) {
     alignas(64) float gated[kGatedFloats];
     alignas(64) float raised[kGatedFloats];
     MatMulTask task = TaskAt(cut, index, gate, in);
