@@ -30,7 +30,19 @@ std::optional<double> ReadNumber(const std::string& text) {
   return value;
 }
 
+std::optional<int64_t> Whole(double value) {
+  if (value != std::floor(value) || std::abs(value) >= 9e15) {
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(value);
+}
+
 }  // namespace
+
+std::optional<int64_t> WholeNumber(const Json& value) {
+  if (value.is_int()) return value.as_int();
+  return value.is_double() ? Whole(value.as_double()) : std::nullopt;
+}
 
 Fields::Fields(const Json& object, std::string where, Style style)
     : object_(object), where_(std::move(where)), style_(style) {
@@ -90,15 +102,12 @@ std::optional<double> Fields::Number(std::string_view name) {
 std::optional<int64_t> Fields::Int(std::string_view name) {
   const Json* found = Any(name);
   if (!found) return std::nullopt;
-  if (found->is_int()) return found->as_int();
-  std::optional<double> value;
-  if (found->is_double()) value = found->as_double();
+  std::optional<int64_t> value = WholeNumber(*found);
   if (style_ == Style::kProto && found->is_string()) {
-    value = ReadNumber(found->as_string());
+    const auto number = ReadNumber(found->as_string());
+    if (number) value = Whole(*number);
   }
-  if (value && *value == std::floor(*value) && std::abs(*value) < 9e15) {
-    return static_cast<int64_t>(*value);
-  }
+  if (value) return value;
   Fail(name, "an integer");
   return std::nullopt;
 }

@@ -15,6 +15,9 @@
 
 namespace carat {
 
+// A number without a fraction, 3.0 too: JSON knows no integers.
+std::optional<int64_t> WholeNumber(const Json& value);
+
 class Fields {
  public:
   enum class Style {

@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, 34> kRoutes = {
     "/v1/health",
     "/ready",
     "/metrics",
+    "/openapi.json",
     "/props",
     "/tokenize",
     "/detokenize",

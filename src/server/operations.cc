@@ -9,19 +9,20 @@
 #include "api/fields.h"
 #include "api/openai/read_request.h"
 #include "base/utf8.h"
+#include "server/openapi.h"
 
 namespace carat {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
 
-void SendError(int status, const std::string& message, HttpReply* reply) {
+void SendError(int status, const std::string& message, HttpReply* reply,
+               HttpHeaders more = {}) {
   const Json body = Json::Object{
       {"error", Json::Object{{"message", message},
                              {"type", status >= 500 ? "api_error"
                                                     : "invalid_request_error"},
                              {"code", status}}}};
-  HttpHeaders more;
   if (status == 503) more.emplace_back("retry-after", "2");
   SendBody(reply, status, kJson, body.Dump(), std::move(more));
 }
@@ -37,7 +38,8 @@ Json IdsToJson(const std::vector<TokenId>& ids) {
 }
 
 // llama.cpp's {"content"} -> {"tokens"}, vLLM's {"prompt"} -> {"count", ...}.
-Result<Json> Tokenize(ModelHost* host, const HttpRequest& request) {
+Result<Json> Tokenize(const OperationsContext& context,
+                      const HttpRequest& request) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   Fields fields(body, "");
   const std::string model = fields.String("model").value_or("");
@@ -52,7 +54,7 @@ Result<Json> Tokenize(ModelHost* host, const HttpRequest& request) {
     return InvalidArgument("Give the text as \"content\" or \"prompt\".");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         host->Acquire(model, std::nullopt));
+                         context.host->Acquire(model, std::nullopt));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids =
       tokenizer.Encode(prompt ? *prompt : *content,
@@ -76,7 +78,8 @@ Result<Json> Tokenize(ModelHost* host, const HttpRequest& request) {
   return out;
 }
 
-Result<Json> Detokenize(ModelHost* host, const HttpRequest& request) {
+Result<Json> Detokenize(const OperationsContext& context,
+                        const HttpRequest& request) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   Fields fields(body, "");
   const std::string model = fields.String("model").value_or("");
@@ -86,28 +89,29 @@ Result<Json> Detokenize(ModelHost* host, const HttpRequest& request) {
     return InvalidArgument("Give the token ids as \"tokens\", an array.");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         host->Acquire(model, std::nullopt));
+                         context.host->Acquire(model, std::nullopt));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids;
-  for (const Json& id : tokens->as_array()) {
-    if (!id.is_int() || id.as_int() < 0 ||
-        id.as_int() >= tokenizer.vocab_size()) {
+  for (const Json& given : tokens->as_array()) {
+    const auto id = WholeNumber(given);
+    if (!id || *id < 0 || *id >= tokenizer.vocab_size()) {
       return InvalidArgument(
           fmt::format("tokens: expected whole numbers from 0 to {}, found {}.",
-                      tokenizer.vocab_size() - 1, id.Dump().substr(0, 40)));
+                      tokenizer.vocab_size() - 1, given.Dump().substr(0, 40)));
     }
-    ids.push_back(static_cast<TokenId>(id.as_int()));
+    ids.push_back(static_cast<TokenId>(*id));
   }
   const std::string text = SanitizeUtf8(tokenizer.Decode(ids, true));
   return Json(Json::Object{{"content", text}, {"prompt", text}});
 }
 
-Result<Json> ApplyTemplate(ModelHost* host, const HttpRequest& request) {
+Result<Json> ApplyTemplate(const OperationsContext& context,
+                           const HttpRequest& request) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   CARAT_ASSIGN_OR_RETURN(ChatRequest chat,
                          ReadChatRequest(body, ThinkDefault::kOff));
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         host->Acquire(chat.model, std::nullopt));
+                         context.host->Acquire(chat.model, std::nullopt));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> ids,
                          lease.engine->PromptTokens(chat.generate));
   return Json(Json::Object{
@@ -137,7 +141,8 @@ Result<Json> Props(const OperationsContext& context,
       {"build_info", "carat " CARAT_VERSION}});
 }
 
-void SendReady(const OperationsContext& context, HttpReply* reply) {
+void SendReady(const OperationsContext& context, const HttpRequest&,
+               HttpReply* reply) {
   if (context.ready()) {
     return SendBody(reply, 200, kJson, R"({"status":"ready"})");
   }
@@ -145,40 +150,67 @@ void SendReady(const OperationsContext& context, HttpReply* reply) {
            {{"retry-after", "2"}});
 }
 
+void SendMetrics(const OperationsContext& context, const HttpRequest&,
+                 HttpReply* reply) {
+  SendBody(reply, 200, "text/plain; version=0.0.4; charset=utf-8",
+           context.metrics->Render(context.host->Running(), context.stats()));
+}
+
+void SendDocument(const OperationsContext&, const HttpRequest&,
+                  HttpReply* reply) {
+  SendBody(reply, 200, kJson,
+           OpenApiDocument({OpenAiApi(), AnthropicApi(), GeminiApi(),
+                            OllamaApi(), OperationsApi()})
+               .Dump());
+}
+
+// A handler of JSON made a handler of requests.
+template <Result<Json> (*kMake)(const OperationsContext&, const HttpRequest&)>
+void SendJson(const OperationsContext& context, const HttpRequest& request,
+              HttpReply* reply) {
+  const Result<Json> body = kMake(context, request);
+  if (!body.ok()) return SendError(body.status(), reply);
+  SendBody(reply, 200, kJson, body->Dump());
+}
+
+struct Route {
+  std::string_view method, path;
+  void (*handle)(const OperationsContext&, const HttpRequest&, HttpReply*);
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/ready", SendReady},
+    {"GET", "/metrics", SendMetrics},
+    {"GET", "/openapi.json", SendDocument},
+    {"GET", "/props", SendJson<Props>},
+    {"POST", "/tokenize", SendJson<Tokenize>},
+    {"POST", "/detokenize", SendJson<Detokenize>},
+    {"POST", "/apply-template", SendJson<ApplyTemplate>},
+};
+
 }  // namespace
+
+std::vector<RouteName> OperationsRoutes() {
+  // Health is the connection's own.
+  std::vector<RouteName> out = {{"GET", "/health"}, {"GET", "/v1/health"}};
+  for (const Route& route : kRoutes) out.push_back({route.method, route.path});
+  return out;
+}
 
 bool HandleOperation(const OperationsContext& context,
                      const HttpRequest& request, HttpReply* reply) {
-  const std::string& path = request.path;
-  const bool get = path == "/ready" || path == "/metrics" || path == "/props";
-  const bool post =
-      path == "/tokenize" || path == "/detokenize" || path == "/apply-template";
-  if (!get && !post) return false;
-  if (request.method != (get ? "GET" : "POST")) {
-    SendBody(reply, 405, kJson,
-             fmt::format(R"({{"error":{{"message":"{} is for {}."}}}})", path,
-                         get ? "GET" : "POST"),
-             {{"allow", get ? "GET, HEAD" : "POST"}});
+  for (const Route& route : kRoutes) {
+    if (request.path != route.path) continue;
+    if (request.method == route.method) {
+      route.handle(context, request, reply);
+      return true;
+    }
+    const bool get = route.method == "GET";
+    SendError(405, fmt::format("{} is for {}.", route.path, route.method),
+              reply, {{"allow", get ? "GET, HEAD" : "POST"}});
     return true;
   }
-  if (path == "/ready") {
-    SendReady(context, reply);
-  } else if (path == "/metrics") {
-    SendBody(reply, 200, "text/plain; version=0.0.4; charset=utf-8",
-             context.metrics->Render(context.host->Running(), context.stats()));
-  } else {
-    const Result<Json> body =
-        path == "/props"        ? Props(context, request)
-        : path == "/tokenize"   ? Tokenize(context.host, request)
-        : path == "/detokenize" ? Detokenize(context.host, request)
-                                : ApplyTemplate(context.host, request);
-    if (body.ok()) {
-      SendBody(reply, 200, kJson, body->Dump());
-    } else {
-      SendError(body.status(), reply);
-    }
-  }
-  return true;
+  return false;
 }
 
 }  // namespace carat

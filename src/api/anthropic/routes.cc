@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 #include "api/answer.h"
 #include "api/anthropic/context.h"
@@ -8,6 +9,7 @@
 #include "api/anthropic/write_answer.h"
 #include "api/body.h"
 #include "api/ids.h"
+#include "api/openapi.h"
 #include "api/sse.h"
 
 namespace carat {
@@ -67,26 +69,43 @@ Status CountTokens(AnthropicContext* context, const HttpRequest& http,
   return OkStatus();
 }
 
+// All take POST.
+struct Route {
+  std::string_view path;
+  Status (*handler)(AnthropicContext*, const HttpRequest&,
+                    const std::string& request_id, HttpReply*);
+};
+
+constexpr Route kRoutes[] = {{"/v1/messages", Messages},
+                             {"/v1/messages/count_tokens", CountTokens}};
+
 }  // namespace
+
+std::vector<RouteName> AnthropicRoutes() {
+  std::vector<RouteName> out;
+  for (const Route& route : kRoutes) out.push_back({"POST", route.path});
+  return out;
+}
 
 bool HandleAnthropic(AnthropicContext* context, const HttpRequest& request,
                      HttpReply* reply) {
-  const bool count = request.path == "/v1/messages/count_tokens";
-  if (!count && request.path != "/v1/messages") return false;
-  const std::string request_id = NewId("req_");
-  if (request.method != "POST") {
-    const std::string message =
-        fmt::format("{} takes POST, not {}.", request.path, request.method);
-    SendBody(reply, 405, "application/json",
-             AnthropicError(message, 405, request_id).Dump(),
-             {{"allow", "POST"}, {"request-id", request_id}});
+  for (const Route& route : kRoutes) {
+    if (request.path != route.path) continue;
+    const std::string request_id = NewId("req_");
+    if (request.method != "POST") {
+      const std::string message =
+          fmt::format("{} takes POST, not {}.", request.path, request.method);
+      SendBody(reply, 405, "application/json",
+               AnthropicError(message, 405, request_id).Dump(),
+               {{"allow", "POST"}, {"request-id", request_id}});
+      return true;
+    }
+    // Handlers that fail have written nothing yet.
+    const Status status = route.handler(context, request, request_id, reply);
+    if (!status.ok()) SendError(status, request_id, reply);
     return true;
   }
-  // Handlers that fail have written nothing yet.
-  const Status status =
-      (count ? CountTokens : Messages)(context, request, request_id, reply);
-  if (!status.ok()) SendError(status, request_id, reply);
-  return true;
+  return false;
 }
 
 }  // namespace carat

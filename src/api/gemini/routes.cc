@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "api/gemini/error.h"
 #include "api/gemini/handlers.h"
+#include "api/openapi.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -24,28 +27,65 @@ void NoSuchMethod(const GeminiCall& call) {
                            QuoteForMessage(call.request.path))));
 }
 
-void HandleModels(const GeminiCall& call) {
-  const std::string& method = call.path.method;
-  if (call.request.method == "GET" && method.empty()) {
-    return HandleGeminiModels(call);
+void RefuseEmbedding(const GeminiCall& call) {
+  SendGeminiError(call.reply, Unsupported(fmt::format(
+                                  "The model {} makes no embeddings: it is a "
+                                  "generative model.",
+                                  QuoteForMessage(call.path.id))));
+}
+
+// Paths as the OpenAPI document writes them; other versions and Vertex's
+// spellings are the same.
+struct Route {
+  std::string_view method, path;
+  void (*handle)(const GeminiCall&);
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/v1beta/models", HandleGeminiModels},
+    {"GET", "/v1beta/models/{id}", HandleGeminiModels},
+    {"POST", "/v1beta/models/{id}:generateContent", HandleGeminiGenerate},
+    {"POST", "/v1beta/models/{id}:streamGenerateContent", HandleGeminiGenerate},
+    {"POST", "/v1beta/models/{id}:countTokens", HandleGeminiCountTokens},
+    {"POST", "/v1beta/models/{id}:embedContent", RefuseEmbedding},
+    {"POST", "/v1beta/models/{id}:batchEmbedContents", RefuseEmbedding},
+    {"POST", "/v1beta/models/{id}:predict", RefuseEmbedding},
+    {"GET", "/v1beta/cachedContents", HandleGeminiCaches},
+    {"POST", "/v1beta/cachedContents", HandleGeminiCaches},
+    {"GET", "/v1beta/cachedContents/{id}", HandleGeminiCaches},
+    {"PATCH", "/v1beta/cachedContents/{id}", HandleGeminiCaches},
+    {"DELETE", "/v1beta/cachedContents/{id}", HandleGeminiCaches},
+    {"POST", "/upload/v1beta/files", HandleGeminiFiles},
+    {"PUT", "/upload/v1beta/files", HandleGeminiFiles},
+    {"GET", "/v1beta/files", HandleGeminiFiles},
+    {"GET", "/v1beta/files/{id}", HandleGeminiFiles},
+    {"DELETE", "/v1beta/files/{id}", HandleGeminiFiles},
+    {"GET", "/v1beta/files/{id}:download", HandleGeminiFiles},
+    {"POST", "/v1beta/interactions", HandleGeminiInteractions},
+    {"GET", "/v1beta/interactions/{id}", HandleGeminiInteractions},
+    {"DELETE", "/v1beta/interactions/{id}", HandleGeminiInteractions},
+    {"POST", "/v1beta/interactions/{id}/cancel", HandleGeminiInteractions},
+};
+
+// A path without its variable parts, as it stands in the table.
+std::string TemplateOf(const GeminiPath& path) {
+  std::string out = path.upload ? "/upload/v1beta/" : "/v1beta/";
+  out += path.resource;
+  if (!path.id.empty()) out += "/{id}";
+  if (!path.method.empty()) out += ":" + path.method;
+  if (path.resource == "interactions" && path.id.ends_with("/cancel")) {
+    out += "/cancel";
   }
-  if (call.request.method != "POST") return NoSuchMethod(call);
-  if (method == "generateContent" || method == "streamGenerateContent") {
-    return HandleGeminiGenerate(call);
-  }
-  if (method == "countTokens") return HandleGeminiCountTokens(call);
-  if (method == "embedContent" || method == "batchEmbedContents" ||
-      method == "predict") {
-    return SendGeminiError(
-        call.reply,
-        Unsupported(fmt::format("The model {} makes no embeddings: it is a "
-                                "generative model.",
-                                QuoteForMessage(call.path.id))));
-  }
-  NoSuchMethod(call);
+  return out;
 }
 
 }  // namespace
+
+std::vector<RouteName> GeminiRoutes() {
+  std::vector<RouteName> out;
+  for (const Route& route : kRoutes) out.push_back({route.method, route.path});
+  return out;
+}
 
 bool HandleGemini(GeminiContext* context, const HttpRequest& request,
                   HttpReply* reply) {
@@ -60,20 +100,13 @@ bool HandleGemini(GeminiContext* context, const HttpRequest& request,
                         .request = request,
                         .path = std::move(*path),
                         .reply = reply};
-  const std::string& resource = call.path.resource;
-  if (resource == "files") {
-    HandleGeminiFiles(call);
-  } else if (call.path.upload) {
-    NoSuchMethod(call);
-  } else if (resource == "models") {
-    HandleModels(call);
-  } else if (resource == "cachedContents") {
-    HandleGeminiCaches(call);
-  } else if (resource == "interactions") {
-    HandleGeminiInteractions(call);
-  } else {
-    NoSuchMethod(call);
+  const std::string name = TemplateOf(call.path);
+  for (const Route& route : kRoutes) {
+    if (request.method != route.method || name != route.path) continue;
+    route.handle(call);
+    return true;
   }
+  NoSuchMethod(call);
   return true;
 }
 

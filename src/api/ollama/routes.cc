@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 #include "api/answer.h"
 #include "api/ollama/handlers.h"
+#include "api/openapi.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -12,6 +14,10 @@ namespace {
 // Clients refuse servers that are too old for them: the version of Ollama
 // whose protocol this is.
 constexpr const char* kProtocolVersion = "0.33.0";
+
+void SayRunning(const OllamaCall& call) {
+  SendBody(call.reply, 200, "text/plain; charset=utf-8", "Ollama is running");
+}
 
 void SendVersion(const OllamaCall& call) {
   Json body = Json::MakeObject();
@@ -41,13 +47,22 @@ void RefusePush(const OllamaCall& call) {
                   "tools"));
 }
 
+constexpr std::string_view kBlobs = "/api/blobs/";
+
+void HandleBlob(const OllamaCall& call) {
+  HandleOllamaBlob(call,
+                   PercentDecode(call.request.path.substr(kBlobs.size())));
+}
+
 struct Route {
-  const char* method;
-  const char* path;
+  std::string_view method, path;
   void (*handle)(const OllamaCall&);
 };
 
+constexpr std::string_view kBlob = "/api/blobs/{digest}";
+
 constexpr Route kRoutes[] = {
+    {"GET", "/", SayRunning},
     {"POST", "/api/chat", HandleOllamaChat},
     {"POST", "/api/generate", HandleOllamaGenerate},
     {"GET", "/api/tags", HandleOllamaTags},
@@ -62,11 +77,25 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/create", HandleOllamaCreate},
     {"POST", "/api/copy", HandleOllamaCopy},
     {"DELETE", "/api/delete", HandleOllamaDelete},
+    {"HEAD", kBlob, HandleBlob},
+    {"POST", kBlob, HandleBlob},
 };
 
-constexpr std::string_view kBlobs = "/api/blobs/";
+bool Matches(const Route& route, const HttpRequest& request) {
+  const bool path = route.path == kBlob ? request.path.starts_with(kBlobs)
+                                        : request.path == route.path;
+  // HEAD is GET whose body stays here.
+  return path && (request.method == route.method ||
+                  (request.method == "HEAD" && route.method == "GET"));
+}
 
 }  // namespace
+
+std::vector<RouteName> OllamaRoutes() {
+  std::vector<RouteName> out;
+  for (const Route& route : kRoutes) out.push_back({route.method, route.path});
+  return out;
+}
 
 Json OllamaErrorBody(const Status& status) {
   Json body = Json::MakeObject();
@@ -91,23 +120,10 @@ Status OllamaModelError(std::string_view name, const Status& status) {
 
 bool HandleOllama(OllamaContext* context, const HttpRequest& request,
                   HttpReply* reply) {
+  if (request.path != "/" && !request.path.starts_with("/api/")) return false;
   const OllamaCall call{.context = context, .request = request, .reply = reply};
-  const bool get = request.method == "GET" || request.method == "HEAD";
-  if (request.path == "/" && get) {
-    SendBody(reply, 200, "text/plain; charset=utf-8", "Ollama is running");
-    return true;
-  }
-  if (!request.path.starts_with("/api/")) return false;
-  if (request.path.starts_with(kBlobs) &&
-      (request.method == "HEAD" || request.method == "POST")) {
-    HandleOllamaBlob(call, PercentDecode(request.path.substr(kBlobs.size())));
-    return true;
-  }
   for (const Route& route : kRoutes) {
-    if (request.path != route.path) continue;
-    const bool head =
-        request.method == "HEAD" && std::string_view(route.method) == "GET";
-    if (request.method != route.method && !head) continue;
+    if (!Matches(route, request)) continue;
     route.handle(call);
     return true;
   }

@@ -21,12 +21,15 @@ Status WrongPrompt(const Json& found, const std::string& where) {
 Status ReadTokens(const Json& list, const std::string& where,
                   CompletionPrompt* prompt) {
   for (size_t i = 0; i < list.as_array().size(); ++i) {
-    const Json& id = list.as_array()[i];
-    if (!id.is_int() || id.as_int() < 0 || id.as_int() > INT32_MAX) {
-      return InvalidArgument(fmt::format(
-          "'{}[{}]' must be a token id, found {}.", where, i, id.Dump()));
+    const Json& given = list.as_array()[i];
+    const auto id = WholeNumber(given);
+    if (!id || *id < 0 || *id > INT32_MAX) {
+      return InvalidArgument(
+          fmt::format("'{}[{}]' must be a token id, found "
+                      "{}.",
+                      where, i, given.Dump()));
     }
-    prompt->tokens.push_back(static_cast<int32_t>(id.as_int()));
+    prompt->tokens.push_back(static_cast<int32_t>(*id));
   }
   return OkStatus();
 }

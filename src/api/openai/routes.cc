@@ -1,5 +1,6 @@
 #include <ctime>
 #include <utility>
+#include <vector>
 
 #include "api/answer.h"
 #include "api/body.h"
@@ -11,6 +12,7 @@
 #include "api/openai/read_request.h"
 #include "api/openai/write_chat.h"
 #include "api/openai/write_completion.h"
+#include "api/openapi.h"
 #include "api/sse.h"
 #include "base/utf8.h"
 
@@ -147,7 +149,8 @@ Status Transcribe(OpenAiContext*, const HttpRequest&, HttpReply*) {
 
 using Handler = Status (*)(OpenAiContext*, const HttpRequest&, HttpReply*);
 
-// A path that ends in '/' stands for everything below it.
+// As the OpenAPI document writes it: a path that ends in {id} stands for
+// everything below it.
 struct Route {
   std::string_view method, path;
   Handler handler;
@@ -162,18 +165,27 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/audio/translations", Transcribe},
     {"POST", "/v1/responses", CreateResponse},
     {"POST", "/v1/responses/input_tokens", CountResponse},
-    {"GET", "/v1/responses/", GetResponse},
-    {"DELETE", "/v1/responses/", DeleteResponse},
+    {"GET", "/v1/responses/{id}", GetResponse},
+    {"DELETE", "/v1/responses/{id}", DeleteResponse},
     {"GET", "/v1/models", ListModels},
-    {"GET", kModelPrefix, GetModel},
+    {"GET", "/v1/models/{id}", GetModel},
 };
 
 bool Matches(const Route& route, std::string_view path) {
-  if (!route.path.ends_with('/')) return path == route.path;
-  return path.size() > route.path.size() && path.starts_with(route.path);
+  constexpr std::string_view kId = "{id}";
+  if (!route.path.ends_with(kId)) return path == route.path;
+  const std::string_view prefix =
+      route.path.substr(0, route.path.size() - kId.size());
+  return path.size() > prefix.size() && path.starts_with(prefix);
 }
 
 }  // namespace
+
+std::vector<RouteName> OpenAiRoutes() {
+  std::vector<RouteName> out;
+  for (const Route& route : kRoutes) out.push_back({route.method, route.path});
+  return out;
+}
 
 AnswerStyle OpenAiStyle(const OpenAiContext& context, BodyKind kind) {
   AnswerStyle style;
