@@ -169,7 +169,7 @@ TEST_P(ReferenceTest, GreedyContinuationIsTheReferences) {
 }
 
 TEST_P(ReferenceTest, ChunksThreadsAndReuseDoNotChangeABit) {
-  for (KvType kv : {KvType::kF32, KvType::kF16}) {
+  for (KvType kv : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
     auto whole = Load(Folder(GetParam()), 1, 512, false, kv);
     ASSERT_NE(whole, nullptr);
     const Prompt prompt = Expected(GetParam()).back();

@@ -183,11 +183,24 @@ TEST_P(ServingTest, ARestartFindsItsPromptsOnDisk) {
     EXPECT_EQ(stats.disk_errors, 0);
   }
   // Other keys and values: nothing of it may be used.
-  EngineOptions other = options;
-  other.kv_type = KvType::kF32;
-  auto engine = LoadTiny(GetParam(), other);
+  Output computed;
+  for (KvType kv : {KvType::kF32, KvType::kQ8}) {
+    EngineOptions other = options;
+    other.kv_type = kv;
+    auto engine = LoadTiny(GetParam(), other);
+    ASSERT_NE(engine, nullptr);
+    computed = RunOne(*engine, Ask(turn, 10));
+    EXPECT_EQ(computed.done.usage.cached_tokens, 0);
+  }
+  // 8 bits find what 8 bits have written.
+  EngineOptions again = options;
+  again.kv_type = KvType::kQ8;
+  auto engine = LoadTiny(GetParam(), again);
   ASSERT_NE(engine, nullptr);
-  EXPECT_EQ(RunOne(*engine, Ask(turn, 10)).done.usage.cached_tokens, 0);
+  const Output read = RunOne(*engine, Ask(turn, 10));
+  EXPECT_EQ(read.done.usage.cached_tokens, 448);
+  EXPECT_EQ(read.ids, computed.ids);
+  EXPECT_EQ(read.logprobs, computed.logprobs);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, ServingTest,

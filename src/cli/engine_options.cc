@@ -28,15 +28,22 @@ void AddModelOptions(CLI::App& command, EngineArguments* a) {
                   "Threads; default: the CPUs this process may use")
       ->check(CLI::Range(1, 1024).description(""))
       ->type_name("N");
-  command.add_option("--kv", a->kv, "Type of the KV cache: f16 or f32")
-      ->check(CLI::IsMember({"f16", "f32"}).description(""))
-      ->capture_default_str();
+  AddKvTypeOption(command, a);
   command
       .add_option("--kv-memory", a->kv_bytes,
                   "Memory for keys and values of all sequences and cached "
                   "prompts, e.g. 2GiB; default: one context")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
+}
+
+void AddKvTypeOption(CLI::App& command, EngineArguments* a) {
+  command
+      .add_option("--kv", a->kv,
+                  "Type of the KV cache: f16, f32 or q8 (8 bits: half the "
+                  "memory of f16, a little less exact)")
+      ->check(CLI::IsMember({"f16", "f32", "q8"}).description(""))
+      ->capture_default_str();
 }
 
 void AddCacheOptions(CLI::App& command, EngineArguments* a) {

@@ -27,11 +27,16 @@ struct EngineArguments {
   bool quiet = false;
   bool verbose = false;
 
-  KvType kv_type() const { return kv == "f32" ? KvType::kF32 : KvType::kF16; }
+  KvType kv_type() const {
+    if (kv == "q8") return KvType::kQ8;
+    return kv == "f32" ? KvType::kF32 : KvType::kF16;
+  }
 };
 
 // MODEL, --ctx, --threads, --kv, --kv-memory.
 void AddModelOptions(CLI::App& command, EngineArguments* arguments);
+// --kv alone.
+void AddKvTypeOption(CLI::App& command, EngineArguments* arguments);
 // --cache-dir, --cache-size.
 void AddCacheOptions(CLI::App& command, EngineArguments* arguments);
 // --chat-format.

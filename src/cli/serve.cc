@@ -238,9 +238,7 @@ void AddModelHostOptions(CLI::App& command, ServeArguments* a) {
       .add_option("--threads", a->engine.threads,
                   "Threads; default: the CPUs this process may use")
       ->check(CLI::Range(1, 1024).description(""));
-  command.add_option("--kv", a->engine.kv, "Type of the KV cache: f16 or f32")
-      ->check(CLI::IsMember({"f16", "f32"}).description(""))
-      ->capture_default_str();
+  AddKvTypeOption(command, &a->engine);
   AddChatFormatOption(command, &a->engine);
 }
 

@@ -265,38 +265,4 @@ void Attention(const AttentionArgs& args, AttentionScratch& scratch,
   AttentionWith(ActiveIsa(), args, scratch, pool);
 }
 
-void KvWrite(const KvSlice& slice, uint8_t* page, int64_t position,
-             const float* k, const float* v) {
-  const int64_t dim = slice.head_dim, head = kKvTile * dim;
-  const int64_t t = position % kKvTile;
-  uint8_t* base = page + slice.offset_bytes;
-  constexpr int64_t kChunk = 512;
-  for (int kv = 0; kv < slice.kv_heads; ++kv) {
-    const int64_t k_at = 2 * head * kv + (t / 16) * dim * 16 + t % 16;
-    const int64_t v_at = 2 * head * kv + head + t * 16;
-    const float* ks = k + kv * dim;
-    const float* vs = v + kv * dim;
-    if (slice.type == KvType::kF32) {
-      float* to = reinterpret_cast<float*>(base);
-      for (int64_t d = 0; d < dim; ++d) to[k_at + d * 16] = ks[d];
-      for (int64_t d = 0; d < dim; ++d) {
-        to[v_at + d / 16 * kKvTile * 16 + d % 16] = vs[d];
-      }
-      continue;
-    }
-    uint16_t* to = reinterpret_cast<uint16_t*>(base);
-    uint16_t half[kChunk];
-    for (int64_t from = 0; from < dim; from += kChunk) {
-      const int64_t n = std::min(kChunk, dim - from);
-      Vector().to_half(ks + from, n, half);
-      for (int64_t d = 0; d < n; ++d) to[k_at + (from + d) * 16] = half[d];
-      Vector().to_half(vs + from, n, half);
-      for (int64_t d = 0; d < n; ++d) {
-        const int64_t at = from + d;
-        to[v_at + at / 16 * kKvTile * 16 + at % 16] = half[d];
-      }
-    }
-  }
-}
-
 }  // namespace carat

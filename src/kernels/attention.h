@@ -4,11 +4,16 @@
 // Inside a layer's slice of a page, for each KV head:
 //   K [kKvTile / 16][head_dim][16]  lanes are positions: no horizontal sums
 //   V [head_dim / 16][kKvTile][16]  lanes are dimensions
-// in f32 or f16. Scores accumulate over head_dim in order, values over
-// positions in order, softmax runs online over tiles, and every kKvSplit
-// positions a fresh partial result starts that is merged in ascending order.
-// All borders are absolute positions, so a row's result does not depend on the
-// batch, the chunking of the prompt, the thread count or the instruction set.
+// in f32, f16 or 8 bits. The 8-bit form holds integers of [-127, 127] in that
+// order and behind them, for each block of kKvBlock dimensions of a position,
+// the binary16 scale that they are multiplied by when loaded:
+//   scales of K [kKvTile / 16][blocks][16]
+//   scales of V [blocks][kKvTile]
+// Scores accumulate over head_dim in order, values over positions in order,
+// softmax runs online over tiles, and every kKvSplit positions a fresh partial
+// result starts that is merged in ascending order. All borders are absolute
+// positions, so a row's result does not depend on the batch, the chunking of
+// the prompt, the thread count or the instruction set.
 #ifndef CARAT_KERNELS_ATTENTION_H_
 #define CARAT_KERNELS_ATTENTION_H_
 
@@ -24,10 +29,10 @@ namespace carat {
 inline constexpr int64_t kKvTile = 64;    // positions per page
 inline constexpr int64_t kKvSplit = 512;  // positions per partial result
 
-enum class KvType : uint8_t { kF32, kF16 };
-inline int64_t KvElementBytes(KvType type) {
-  return type == KvType::kF32 ? 4 : 2;
-}
+inline constexpr int64_t kKvBlock = 32;  // 8-bit values that share a scale
+
+enum class KvType : uint8_t { kF32, kF16, kQ8 };
+const char* KvTypeName(KvType type);  // "f32", "f16", "q8"
 
 // Where one layer's keys and values lie inside the pages of its group.
 struct KvSlice {
@@ -35,9 +40,15 @@ struct KvSlice {
   int64_t offset_bytes = 0;  // from the start of a page
   int kv_heads = 0;
   int head_dim = 0;  // a multiple of 16
-  int64_t bytes() const {
-    return 2 * kKvTile * kv_heads * head_dim * KvElementBytes(type);
+  // Scales of one position's key or value.
+  int64_t blocks() const { return (head_dim + kKvBlock - 1) / kKvBlock; }
+  // One head's keys and values, each element once.
+  int64_t head_bytes() const {
+    const int64_t elements = 2 * kKvTile * head_dim;
+    if (type == KvType::kQ8) return elements + 2 * kKvTile * blocks() * 2;
+    return elements * (type == KvType::kF32 ? 4 : 2);
   }
+  int64_t bytes() const { return kv_heads * head_bytes(); }
 };
 
 // One query row: its sequence's page table (indexed by position / kKvTile) and
@@ -75,7 +86,9 @@ void Attention(const AttentionArgs& args, AttentionScratch& scratch,
 void AttentionWith(Isa isa, const AttentionArgs& args,
                    AttentionScratch& scratch, ThreadPool& pool);
 
-// Writes one position's key and value, each [kv_heads, head_dim] f32.
+// Writes one position's key and value, each [kv_heads, head_dim] f32. What is
+// too large for the type (f16: 65504, q8: 127 times that) becomes the largest
+// number that fits.
 void KvWrite(const KvSlice& slice, uint8_t* page, int64_t position,
              const float* k, const float* v);
 
@@ -104,8 +117,10 @@ struct AttentionOps {
   void (*finish)(const float* o, float l, int64_t n, float* out);
 };
 inline constexpr int kMaxQueries = 32;
+// A copy of a tile of keys or values, scores, and scales of a page's values.
 inline int64_t AttentionScratchFloats(int64_t head_dim) {
-  return 16 * head_dim + 16 * kKvTile + kMaxQueries * kKvTile;
+  return 16 * head_dim + 16 * kKvTile + kMaxQueries * kKvTile +
+         (head_dim + kKvBlock) / kKvBlock * kKvTile;
 }
 
 }  // namespace carat

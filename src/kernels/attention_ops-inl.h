@@ -3,29 +3,119 @@
 // include guard.
 //   kAttentionRows    queries that share a load of keys or values
 //   kAttentionTiles   tiles of 16 positions or dimensions at once
-//   kAttentionCopies  f16 is converted once per tile into memory, not once per
-//                     kAttentionRows queries in registers
+//   kAttentionCopies  keys and values are converted to f32 once per tile into
+//                     memory, not once per kAttentionRows queries in registers
 
-// Loads 16 cache elements at element offset `at` of a slice.
+// Loads 16 cache elements at element offset `at` of a head.
 template <KvType kType>
-inline F32x16 LoadKv(const uint8_t* base, int64_t at) {
+inline F32x16 LoadKv(const uint8_t* head, int64_t at) {
   if constexpr (kType == KvType::kF32) {
-    return Load(reinterpret_cast<const float*>(base) + at);
+    return Load(reinterpret_cast<const float*>(head) + at);
   } else {
-    return LoadHalf(reinterpret_cast<const uint16_t*>(base) + at);
+    return LoadHalf(reinterpret_cast<const uint16_t*>(head) + at);
   }
 }
 
 // Where tiles find keys or values: the cache itself, or a copy in f32.
 template <KvType kType>
 struct KvSource {
-  const uint8_t* base;
+  const uint8_t* head;
   int64_t at;      // element offset of the first tile
   int64_t stride;  // elements between tiles
   F32x16 operator()(int tile, int64_t i) const {
-    return LoadKv<kType>(base, at + tile * stride + i * 16);
+    return LoadKv<kType>(head, at + tile * stride + i * 16);
+  }
+  // The same for dimensions [kKvBlock b, kKvBlock (b + 1)) of kTiles tiles.
+  template <int kTiles>
+  const KvSource& Block(int64_t) const {
+    return *this;
   }
 };
+
+// 8-bit keys: lanes are positions, each with a scale for kKvBlock dimensions.
+struct Q8Keys {
+  const int8_t* codes;     // of the first tile, [head_dim][16]
+  const uint16_t* scales;  // [blocks][16]
+  int64_t stride, scale_stride;
+
+  template <int kTiles>
+  struct Scaled {
+    const int8_t* codes;
+    int64_t stride;
+    F32x16 scale[kTiles];
+    F32x16 operator()(int tile, int64_t i) const {
+      return Mul(LoadInts(codes + tile * stride + i * 16), scale[tile]);
+    }
+  };
+  template <int kTiles>
+  Scaled<kTiles> Block(int64_t b) const {
+    Scaled<kTiles> out = {codes, stride, {}};
+    CARAT_UNROLL
+    for (int u = 0; u < kTiles; ++u) {
+      out.scale[u] = LoadHalf(scales + u * scale_stride + b * 16);
+    }
+    return out;
+  }
+};
+
+// 8-bit values of up to kKvBlock dimensions: lanes are dimensions, a position
+// has one scale.
+struct Q8Values {
+  const int8_t* codes;  // of the first tile, [kKvTile][16]
+  const float* scales;  // [kKvTile]
+  int64_t stride;
+  F32x16 operator()(int tile, int64_t t) const {
+    return Mul(LoadInts(codes + tile * stride + t * 16), Set(scales[t]));
+  }
+};
+
+// One KV head's part of a page.
+template <KvType kType>
+struct KvHead {
+  const uint8_t* head;
+  int64_t dim;
+  auto Keys(int tile) const {
+    return KvSource<kType>{head, tile * dim * 16, dim * 16};
+  }
+  auto Values(int64_t d) const {
+    return KvSource<kType>{head, kKvTile * (dim + d), kKvTile * 16};
+  }
+};
+
+template <>
+struct KvHead<KvType::kQ8> {
+  const uint8_t* head;
+  int64_t dim;
+  const float* value_scales;  // [blocks][kKvTile]
+  static const uint16_t* ScalesOf(const uint8_t* head, int64_t dim) {
+    return reinterpret_cast<const uint16_t*>(head + 2 * kKvTile * dim);
+  }
+  auto Keys(int tile) const {
+    const int64_t blocks = (dim + kKvBlock - 1) / kKvBlock;
+    return Q8Keys{reinterpret_cast<const int8_t*>(head) + tile * dim * 16,
+                  ScalesOf(head, dim) + tile * blocks * 16, dim * 16,
+                  blocks * 16};
+  }
+  auto Values(int64_t d) const {
+    return Q8Values{reinterpret_cast<const int8_t*>(head) + kKvTile * (dim + d),
+                    value_scales + d / kKvBlock * kKvTile, kKvTile * 16};
+  }
+};
+
+// `scratch` takes what the view needs converted: [blocks][kKvTile].
+template <KvType kType>
+inline KvHead<kType> HeadOf(const uint8_t* head, int64_t dim, float* scratch) {
+  if constexpr (kType == KvType::kQ8) {
+    const int64_t n = (dim + kKvBlock - 1) / kKvBlock * kKvTile;
+    const uint16_t* scales = KvHead<kType>::ScalesOf(head, dim) + n;
+    for (int64_t i = 0; i < n; i += 16) {
+      Store(LoadHalf(scales + i), scratch + i);
+    }
+    return {head, dim, scratch};
+  } else {
+    return {head, dim};
+  }
+}
 
 // scores[j][16u .. 16u + 16) = q[j] . K for the positions of kTiles tiles.
 template <int kCount, int kTiles, class Source>
@@ -37,15 +127,20 @@ inline void ScoreTile(const float* const* q, const Source& k, int64_t head_dim,
     CARAT_UNROLL
     for (int u = 0; u < kTiles; ++u) acc[j][u] = Set(0.0f);
   }
-  for (int64_t d = 0; d < head_dim; ++d) {
-    F32x16 kd[kTiles];
-    CARAT_UNROLL
-    for (int u = 0; u < kTiles; ++u) kd[u] = k(u, d);
-    CARAT_UNROLL
-    for (int j = 0; j < kCount; ++j) {
-      const F32x16 qd = Set(q[j][d]);
+  for (int64_t from = 0; from < head_dim; from += kKvBlock) {
+    const auto& block = k.template Block<kTiles>(from / kKvBlock);
+    const int64_t left = head_dim - from;
+    const int64_t end = from + (left < kKvBlock ? left : kKvBlock);
+    for (int64_t d = from; d < end; ++d) {
+      F32x16 kd[kTiles];
       CARAT_UNROLL
-      for (int u = 0; u < kTiles; ++u) acc[j][u] = Fma(qd, kd[u], acc[j][u]);
+      for (int u = 0; u < kTiles; ++u) kd[u] = block(u, d);
+      CARAT_UNROLL
+      for (int j = 0; j < kCount; ++j) {
+        const F32x16 qd = Set(q[j][d]);
+        CARAT_UNROLL
+        for (int u = 0; u < kTiles; ++u) acc[j][u] = Fma(qd, kd[u], acc[j][u]);
+      }
     }
   }
   CARAT_UNROLL
@@ -179,42 +274,55 @@ inline TileQueries SelectQueries(const AttentionOps::Partial& a, int64_t tile,
   return t;
 }
 
+// A copy in f32 at `scratch` of tile 0 of a source.
+template <class Source>
+inline KvSource<KvType::kF32> CopyKeys(const Source& k, int64_t dim,
+                                       float* scratch) {
+  for (int64_t from = 0; from < dim; from += kKvBlock) {
+    const auto& block = k.template Block<1>(from / kKvBlock);
+    const int64_t end = from + kKvBlock < dim ? from + kKvBlock : dim;
+    for (int64_t d = from; d < end; ++d) Store(block(0, d), scratch + d * 16);
+  }
+  return {reinterpret_cast<const uint8_t*>(scratch), 0, 0};
+}
+template <class Source>
+inline KvSource<KvType::kF32> CopyValues(const Source& v, int first, int last,
+                                         float* scratch) {
+  for (int t = first; t < last; ++t) Store(v(0, t), scratch + t * 16);
+  return {reinterpret_cast<const uint8_t*>(scratch), 0, 0};
+}
+
 // Scores of kTiles tiles of keys from sub-tile `sub` on.
 template <KvType kType, int kTiles>
 inline void ScoreKeys(const AttentionOps::Partial& a, const TileQueries& t,
-                      const KvSource<kType>& keys, int sub) {
+                      const KvHead<kType>& head, int sub) {
   const int64_t dim = a.slice.head_dim;
   float* at[kMaxQueries];
   for (int j = 0; j < t.count; ++j) at[j] = t.s[j] + sub * 16;
-  const KvSource<kType> k = {keys.base, keys.at + sub * keys.stride,
-                             keys.stride};
+  const auto keys = head.Keys(sub);
   if constexpr (kAttentionCopies && kType != KvType::kF32) {
     static_assert(kTiles == 1, "the copy has room for one tile");
-    for (int64_t d = 0; d < dim; ++d) Store(k(0, d), a.scratch + d * 16);
-    const KvSource<KvType::kF32> copy = {
-        reinterpret_cast<const uint8_t*>(a.scratch), 0, 0};
-    ScoreTiles<kTiles>(t.count, t.q, copy, dim, at);
+    ScoreTiles<kTiles>(t.count, t.q, CopyKeys(keys, dim, a.scratch), dim, at);
   } else {
-    ScoreTiles<kTiles>(t.count, t.q, k, dim, at);
+    ScoreTiles<kTiles>(t.count, t.q, keys, dim, at);
   }
 }
 
 // Adds kTiles tiles of values from dimension `d` on.
 template <KvType kType, int kTiles>
 inline void AddValues(const AttentionOps::Partial& a, const TileQueries& t,
-                      const KvSource<kType>& values, int64_t d) {
+                      const KvHead<kType>& head, int64_t d) {
+  static_assert(kTiles * 16 <= kKvBlock, "tiles share one scale");
   float* at[kMaxQueries];
   for (int j = 0; j < t.count; ++j) at[j] = t.o[j] + d;
-  const KvSource<kType> v = {values.base, values.at + d / 16 * values.stride,
-                             values.stride};
+  const auto values = head.Values(d);
   if constexpr (kAttentionCopies && kType != KvType::kF32) {
     static_assert(kTiles == 1, "the copy has room for one tile");
-    for (int i = t.low; i < t.high; ++i) Store(v(0, i), a.scratch + i * 16);
-    const KvSource<KvType::kF32> copy = {
-        reinterpret_cast<const uint8_t*>(a.scratch), 0, 0};
-    ValueTiles<kTiles>(t.count, t.s, t.fix, copy, t.low, t.high, at);
+    ValueTiles<kTiles>(t.count, t.s, t.fix,
+                       CopyValues(values, t.low, t.high, a.scratch), t.low,
+                       t.high, at);
   } else {
-    ValueTiles<kTiles>(t.count, t.s, t.fix, v, t.low, t.high, at);
+    ValueTiles<kTiles>(t.count, t.s, t.fix, values, t.low, t.high, at);
   }
 }
 
@@ -226,19 +334,17 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
       a.scratch + 16 * (dim > kKvTile ? dim : kKvTile);  // [count][kKvTile]
   TileQueries t = SelectQueries(a, tile, scores);
   if (t.count == 0) return;
-  const int64_t head = kKvTile * dim;  // elements of one head's K or V
-  const uint8_t* base =
-      a.rows[t.index[0]]->pages[tile / kKvTile] + a.slice.offset_bytes;
-  const int64_t k_at = 2 * head * a.kv_head;
-  const KvSource<kType> keys = {base, k_at, dim * 16};
-  const KvSource<kType> values = {base, k_at + head, kKvTile * 16};
+  const KvHead<kType> head =
+      HeadOf<kType>(a.rows[t.index[0]]->pages[tile / kKvTile] +
+                        a.slice.offset_bytes + a.kv_head * a.slice.head_bytes(),
+                    dim, scores + kMaxQueries * kKvTile);
 
   int sub = t.low / 16;
   const int subs = (t.high + 15) / 16;
   for (; sub + kAttentionTiles <= subs; sub += kAttentionTiles) {
-    ScoreKeys<kType, kAttentionTiles>(a, t, keys, sub);
+    ScoreKeys<kType, kAttentionTiles>(a, t, head, sub);
   }
-  for (; sub < subs; ++sub) ScoreKeys<kType, 1>(a, t, keys, sub);
+  for (; sub < subs; ++sub) ScoreKeys<kType, 1>(a, t, head, sub);
   for (int j = 0; j < t.count; ++j) {
     // Sub-tiles outside [low, high) were not scored; give them finite bytes.
     for (int i = 0; i < t.low / 16 * 16; ++i) t.s[j][i] = 0.0f;
@@ -249,9 +355,9 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
   }
   int64_t d = 0;
   for (; d + 16 * kAttentionTiles <= dim; d += 16 * kAttentionTiles) {
-    AddValues<kType, kAttentionTiles>(a, t, values, d);
+    AddValues<kType, kAttentionTiles>(a, t, head, d);
   }
-  for (; d < dim; d += 16) AddValues<kType, 1>(a, t, values, d);
+  for (; d < dim; d += 16) AddValues<kType, 1>(a, t, head, d);
 }
 
 inline void PartialImpl(const AttentionOps::Partial& a) {
@@ -261,10 +367,16 @@ inline void PartialImpl(const AttentionOps::Partial& a) {
     for (int64_t d = 0; d < a.slice.head_dim; ++d) a.o[j][d] = 0.0f;
   }
   for (int64_t tile = a.split_begin; tile < a.split_end; tile += kKvTile) {
-    if (a.slice.type == KvType::kF32) {
-      PartialTile<KvType::kF32>(a, tile);
-    } else {
-      PartialTile<KvType::kF16>(a, tile);
+    switch (a.slice.type) {
+      case KvType::kF32:
+        PartialTile<KvType::kF32>(a, tile);
+        break;
+      case KvType::kF16:
+        PartialTile<KvType::kF16>(a, tile);
+        break;
+      case KvType::kQ8:
+        PartialTile<KvType::kQ8>(a, tile);
+        break;
     }
   }
 }

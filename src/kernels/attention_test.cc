@@ -40,6 +40,26 @@ struct Cache {
       for (float& x : k) x = HalfToFloat(FloatToHalf(x));
       for (float& x : v) x = HalfToFloat(FloatToHalf(x));
     }
+    if (type == KvType::kQ8) {
+      RoundToQ8(head_dim, &k);
+      RoundToQ8(head_dim, &v);
+    }
+  }
+
+  // What the 8-bit cache stands for, by plain arithmetic.
+  static void RoundToQ8(int64_t head_dim, std::vector<float>* x) {
+    for (size_t head = 0; head < x->size(); head += head_dim) {
+      for (int64_t from = 0; from < head_dim; from += kKvBlock) {
+        float* block = x->data() + head + from;
+        const int64_t n = std::min(kKvBlock, head_dim - from);
+        float top = 0;
+        for (int64_t i = 0; i < n; ++i) top = std::max(top, std::abs(block[i]));
+        const float scale = HalfToFloat(FloatToHalf(top / 127));
+        for (int64_t i = 0; i < n; ++i) {
+          block[i] = std::nearbyint(block[i] * (1 / scale)) * scale;
+        }
+      }
+    }
   }
 };
 
@@ -106,7 +126,8 @@ struct Problem {
 };
 
 TEST(AttentionTest, MatchesDoubleArithmeticOverSplitsWindowsAndCaps) {
-  for (KvType type : {KvType::kF32, KvType::kF16}) {
+  for (KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    SCOPED_TRACE(KvTypeName(type));
     for (float cap : {0.0f, 5.0f}) {
       Cache cache(type, 2, 32, 1300);
       Problem run(cache, 8, {{0, 1}, {0, 64}, {3, 65}, {700, 1212}, {0, 1300}},
@@ -125,12 +146,14 @@ TEST(AttentionTest, MatchesDoubleArithmeticOverSplitsWindowsAndCaps) {
   }
 }
 
-TEST(AttentionTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
-  Cache cache(KvType::kF16, 1, 64, 1500);
+class AttentionBitsTest : public ::testing::TestWithParam<KvType> {};
+
+TEST_P(AttentionBitsTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
+  Cache cache(GetParam(), 2, 80, 1500);
   std::vector<std::pair<int64_t, int64_t>> spans;
   for (int64_t p = 900; p < 1010; ++p) spans.push_back({p - 400, p + 1});
   for (int64_t p = 1390; p < 1500; ++p) spans.push_back({0, p + 1});
-  Problem batch(cache, 4, spans);
+  Problem batch(cache, 6, spans);
   ThreadPool one(1);
   AttentionScratch scratch;
   AttentionWith(Isa::kScalar, batch.args, scratch, one);
@@ -160,6 +183,67 @@ TEST(AttentionTest, BatchThreadsAndInstructionSetDoNotChangeBits) {
       }
     }
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, AttentionBitsTest,
+                         ::testing::Values(KvType::kF32, KvType::kF16,
+                                           KvType::kQ8),
+                         [](const auto& info) {
+                           return KvTypeName(info.param);
+                         });
+
+// One position in a cache of 8 bits, read back through attention to itself:
+// softmax over one position is 1, so the output is the value.
+std::vector<float> ReadBackQ8(const std::vector<float>& value) {
+  const KvSlice slice = {KvType::kQ8, 0, 1, static_cast<int>(value.size())};
+  AlignedBuffer page(slice.bytes());
+  KvWrite(slice, page.data(), 0, value.data(), value.data());
+  uint8_t* table = page.data();
+  const AttentionRow row = {&table, 0, 1};
+  const std::vector<float> q(value.size(), 0.0f);
+  std::vector<float> out(value.size());
+  ThreadPool pool(1);
+  AttentionScratch scratch;
+  Attention({.rows = &row,
+             .count = 1,
+             .q = q.data(),
+             .q_stride = slice.head_dim,
+             .out = out.data(),
+             .out_stride = slice.head_dim,
+             .heads = 1,
+             .slice = slice},
+            scratch, pool);
+  return out;
+}
+
+TEST(KvWriteTest, EightBitsKeepEachBlockToItsOwnScale) {
+  std::vector<float> value(80, 0.0f);
+  for (int i = 0; i < 32; ++i) value[i] = 1e-3f * static_cast<float>(i - 16);
+  for (int i = 32; i < 80; ++i) value[i] = 50.0f * static_cast<float>(i - 60);
+  const std::vector<float> out = ReadBackQ8(value);
+  for (int i = 0; i < 80; ++i) {
+    const float top = i < 32 ? 0.016f : i < 64 ? 1400.0f : 950.0f;
+    EXPECT_NEAR(out[i], value[i], top / 127 * 0.51f) << i;
+  }
+  EXPECT_EQ(out[16], 0.0f);
+}
+
+TEST(KvWriteTest, EightBitsStayFiniteWhateverComes) {
+  std::vector<float> value(64, 1.0f);
+  value[3] = INFINITY;
+  value[4] = -INFINITY;
+  value[40] = NAN;
+  const std::vector<float> out = ReadBackQ8(value);
+  EXPECT_EQ(out[3], 65504.0f * 127.0f);
+  EXPECT_EQ(out[4], -65504.0f * 127.0f);
+  for (float x : out) EXPECT_TRUE(std::isfinite(x));
+  EXPECT_NEAR(out[41], 1.0f, 1e-3f);
+  for (float x : ReadBackQ8(std::vector<float>(32, 1e-9f))) EXPECT_EQ(x, 0.0f);
+}
+
+TEST(KvSliceTest, EightBitsTakeSeventeenThirtySecondsOfF16) {
+  const KvSlice q8 = {KvType::kQ8, 0, 2, 256}, f16 = {KvType::kF16, 0, 2, 256};
+  EXPECT_EQ(q8.bytes() * 32, f16.bytes() * 17);
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ inline F32x16 Load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline F32x16 LoadHalf(const uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p))};
 }
+inline F32x16 LoadInts(const int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128((const __m128i*)p);
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
 inline void Store(F32x16 a, float* p) { _mm512_storeu_ps(p, a.v); }
 inline void StoreHalf(F32x16 a, uint16_t* p) {
   _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph(a.v, 0));

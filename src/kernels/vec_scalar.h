@@ -23,6 +23,9 @@ struct F32x16 {
 inline F32x16 Set(float x) { CARAT_LANES(x); }
 inline F32x16 Load(const float* p) { CARAT_LANES(p[i]); }
 inline F32x16 LoadHalf(const uint16_t* p) { CARAT_LANES(HalfToFloat(p[i])); }
+inline F32x16 LoadInts(const int8_t* p) {
+  CARAT_LANES(static_cast<float>(p[i]));
+}
 inline void Store(F32x16 a, float* p) { std::memcpy(p, a.v, sizeof a.v); }
 inline void StoreHalf(F32x16 a, uint16_t* p) {
   for (int i = 0; i < 16; ++i) p[i] = FloatToHalf(a.v[i]);
