@@ -29,6 +29,7 @@ constexpr Shape kShapes[] = {
 };
 constexpr DType kTypes[] = {DType::kQ4_0, DType::kQ4_K, DType::kQ5_0,
                             DType::kQ5_K, DType::kQ6_K, DType::kQ8_0,
+                            DType::kQ2_K, DType::kQ3_K, DType::kIQ2_XS,
                             DType::kBF16, DType::kF32};
 
 ThreadPool& Pool(int threads) {

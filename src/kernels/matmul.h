@@ -11,9 +11,13 @@
 //
 // dot is the exact integer sum of (code - offset) * x.q over the block; scale
 // and min are exact f32 values (d, or d * sub-scale; m, or -(dmin * sub-min)).
-// Q6_K has two sub-scales per block: there dot = sub0 * dot0 + sub1 * dot1 over
-// its halves and scale = d. The products scale * x.scale and x.scaled_sum =
-// x.scale * float(sum of x.q) round once.
+// Q2_K, Q3_K, Q6_K and the IQ1 to IQ3 types have two sub-scales per block:
+// there dot = sub0 * dot0 + sub1 * dot1 over its halves and scale = d. Q2_K has
+// two sub-minimums likewise and instead of the second line
+//                  acc = fma(float(m0 * x.neg0 + m1 * x.neg1),
+//                            dmin * x.scale, acc)
+// with minus the sums of x.q over the halves. The products scale * x.scale and
+// x.scaled_sum = x.scale * float(sum of x.q) round once.
 //
 // GEMV and GEMM, one row or many, any thread count and every instruction set
 // follow that order, so they give the same bits.
@@ -47,11 +51,14 @@ enum class PackedLayout : uint8_t {
   kQ5_0,
   kQ5_1,
   kQ8_0,  // 8 bit signed, f16 scale per 32
+  kQ2_K,  // 2 bit, 4-bit scales and minimums per 16 under f16 per 256
+  kQ3_K,  // 3 bit, offset 4, 8-bit scales per 16 under f16 per 256
   kQ4_K,  // 4 bit, 6-bit scales and minimums per 32 under f16 per 256
   kQ5_K,
   kQ6_K,    // 6 bit, 8-bit scales per 16 under f16 per 256
   kIQ4_NL,  // 4-bit code book, f16 scale per 32
   kIQ4_XS,  // 4-bit code book, 6-bit scale per 32 under f16 per 256
+  kIQ,      // 4 bit, own code book and f32 per 256, 8-bit scales per 16
 };
 const char* PackedLayoutName(PackedLayout layout);
 
@@ -65,7 +72,7 @@ struct PackedMatrix {
 
 // The layout that a stored type is packed into; kNone for integer types. Types
 // without one of their own are widened to one that holds every value exactly:
-// Q3_K to kQ6_K, MXFP4 to kBF16, Q2_K and the IQ1 to IQ3 types to kF32.
+// MXFP4 to kBF16, the IQ1 to IQ3 types to kIQ (0.58 bytes for a weight).
 PackedLayout LayoutFor(DType type);
 // Bytes of PackedMatrix::data for a matrix of that stored type; 0 if it cannot
 // be packed.

@@ -24,17 +24,17 @@ template <int N>
 CARAT_INLINE U8 Shr(U8 a) {
   return _mm256_srli_epi16(a, N);
 }
-// Bit N of every byte to bit 4.
-template <int N>
-CARAT_INLINE U8 MoveTo4(U8 a) {
-  if constexpr (N < 4) return _mm256_slli_epi16(a, 4 - N);
-  if constexpr (N > 4) return _mm256_srli_epi16(a, N - 4);
+// Bit kFrom of every byte to bit kTo.
+template <int kFrom, int kTo>
+CARAT_INLINE U8 MoveBit(U8 a) {
+  if constexpr (kFrom < kTo) return _mm256_slli_epi16(a, kTo - kFrom);
+  if constexpr (kFrom > kTo) return _mm256_srli_epi16(a, kFrom - kTo);
   return a;
 }
-CARAT_INLINE U8 LookUp(U8 code) {
-  const __m128i table =
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(kCodebook));
-  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), code);
+CARAT_INLINE U8 LookUp(const uint8_t* table, U8 code) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(
+                                 reinterpret_cast<const __m128i*>(table))),
+                             code);
 }
 
 CARAT_INLINE I32 LoadI32(const int32_t* p) {
@@ -45,6 +45,14 @@ CARAT_INLINE void StoreI32(I32 a, int32_t* p) {
 }
 CARAT_INLINE I32 AddI32(I32 a, I32 b) { return _mm256_add_epi32(a, b); }
 CARAT_INLINE I32 SetI32(const int32_t* p) { return _mm256_set1_epi32(*p); }
+CARAT_INLINE I32 MulI32(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
+CARAT_INLINE I32 AndI32(I32 a, int b) {
+  return _mm256_and_si256(a, _mm256_set1_epi32(b));
+}
+template <int N>
+CARAT_INLINE I32 ShrI32(I32 a) {
+  return _mm256_srli_epi32(a, N);
+}
 
 CARAT_INLINE F32 LoadF32(const float* p) { return _mm256_loadu_ps(p); }
 CARAT_INLINE void StoreF32(F32 a, float* p) { _mm256_storeu_ps(p, a); }
@@ -61,6 +69,9 @@ CARAT_INLINE F32 LoadHalfs(const uint8_t* p) {
 }
 CARAT_INLINE __m128i Load8Bytes(const uint8_t* p) {
   return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
+CARAT_INLINE I32 LoadSub(const uint8_t* p) {
+  return _mm256_cvtepi8_epi32(Load8Bytes(p));
 }
 CARAT_INLINE F32 LoadU8AsF32(const uint8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(Load8Bytes(p)));

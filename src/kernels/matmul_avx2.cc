@@ -57,17 +57,22 @@ template <PackedLayout L, int kHalf>
 CARAT_INLINE I32 Start(const uint8_t* x) {
   constexpr LayoutSpec kSpec = SpecOf(L);
   const ActBlock* block = reinterpret_cast<const ActBlock*>(x);
-  if constexpr (kIsWide<L>) {
-    return _mm256_slli_epi32(SetI32(&block->neg_sum), 7);
-  } else if constexpr (kSpec.kind == ScaleKind::kSubPair) {
-    return _mm256_slli_epi16(
-        SetI32(kHalf == 0 ? &block->lanes_first : &block->lanes_second), 5);
-  } else if constexpr (kSpec.bits == 5) {
-    return _mm256_slli_epi16(SetI32(&block->lanes), 4);
-  } else if constexpr (kSpec.offset == 8) {
-    return _mm256_slli_epi16(SetI32(&block->lanes), 3);
-  } else {
+  if constexpr (kSpec.offset == 0) {
+    // Five bits without an offset would not fit 16 bits; see Finish.
+    if constexpr (kSpec.bits == 5) {
+      return _mm256_slli_epi16(SetI32(&block->lanes), 4);
+    }
     return _mm256_setzero_si256();
+  } else if constexpr (kIsWide<L>) {
+    const int32_t* sum = !IsPair(kSpec) ? &block->neg_sum
+                         : kHalf == 0   ? &block->neg_first
+                                        : &block->neg_second;
+    return _mm256_slli_epi32(SetI32(sum), 7);
+  } else {
+    const int32_t* lanes = !IsPair(kSpec) ? &block->lanes
+                           : kHalf == 0   ? &block->lanes_first
+                                          : &block->lanes_second;
+    return _mm256_slli_epi16(SetI32(lanes), OffsetShift(kSpec));
   }
 }
 
@@ -99,16 +104,15 @@ CARAT_INLINE I32 Finish(I32 acc, const uint8_t* x) {
   return sum;
 }
 
-// Sub-scales as pairs of equal 16-bit numbers, so that one multiplication sums
-// a lane pair and scales it.
-CARAT_INLINE I32 LoadSub(const uint8_t* p) {
+// 16-bit sums are multiplied by sub-scales as pairs of equal 16-bit numbers, so
+// that one multiplication sums a lane pair and scales it.
+template <PackedLayout L>
+CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) {
+  if constexpr (kIsWide<L>) return _mm256_mullo_epi32(acc, sub);
   const __m256i twice =
       _mm256_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13, 0, 1,
                        0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13);
-  return _mm256_shuffle_epi8(_mm256_cvtepi8_epi32(Load8Bytes(p)), twice);
-}
-CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) {
-  return _mm256_madd_epi16(acc, sub);
+  return _mm256_madd_epi16(acc, _mm256_shuffle_epi8(sub, twice));
 }
 
 #include "kernels/matmul_kernels-inl.h"

@@ -53,17 +53,17 @@ template <int N>
 CARAT_INLINE U8 Shr(U8 a) {
   return _mm512_srli_epi16(a, N);
 }
-// Bit N of every byte to bit 4.
-template <int N>
-CARAT_INLINE U8 MoveTo4(U8 a) {
-  if constexpr (N < 4) return _mm512_slli_epi16(a, 4 - N);
-  if constexpr (N > 4) return _mm512_srli_epi16(a, N - 4);
+// Bit kFrom of every byte to bit kTo.
+template <int kFrom, int kTo>
+CARAT_INLINE U8 MoveBit(U8 a) {
+  if constexpr (kFrom < kTo) return _mm512_slli_epi16(a, kTo - kFrom);
+  if constexpr (kFrom > kTo) return _mm512_srli_epi16(a, kFrom - kTo);
   return a;
 }
-CARAT_INLINE U8 LookUp(U8 code) {
-  const __m128i table =
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(kCodebook));
-  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), code);
+CARAT_INLINE U8 LookUp(const uint8_t* table, U8 code) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(
+                                 reinterpret_cast<const __m128i*>(table))),
+                             code);
 }
 
 CARAT_INLINE I32 LoadI32(const int32_t* p) { return _mm512_loadu_si512(p); }
@@ -76,6 +76,13 @@ CARAT_INLINE I32 ShlI32(I32 a) {
   return _mm512_slli_epi32(a, N);
 }
 CARAT_INLINE I32 MulI32(I32 a, I32 b) { return _mm512_mullo_epi32(a, b); }
+CARAT_INLINE I32 AndI32(I32 a, int b) {
+  return _mm512_and_si512(a, _mm512_set1_epi32(b));
+}
+template <int N>
+CARAT_INLINE I32 ShrI32(I32 a) {
+  return _mm512_srli_epi32(a, N);
+}
 CARAT_INLINE I32 DotBytes(I32 acc, U8 code, I32 x) {
   return _mm512_dpbusd_epi32(acc, code, x);
 }

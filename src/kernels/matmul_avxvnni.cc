@@ -37,16 +37,12 @@ template <int N>
 CARAT_INLINE I32 ShlI32(I32 a) {
   return _mm256_slli_epi32(a, N);
 }
-CARAT_INLINE I32 MulI32(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
 CARAT_INLINE I32 DotBytes(I32 acc, U8 code, I32 x) {
 #if defined(CARAT_SIMDE)
   return simde_mm256_dpbusd_epi32(acc, code, x);
 #else
   return _mm256_dpbusd_avx_epi32(acc, code, x);
 #endif
-}
-CARAT_INLINE I32 LoadSub(const uint8_t* p) {
-  return _mm256_cvtepi8_epi32(Load8Bytes(p));
 }
 
 #include "kernels/matmul_vnni-inl.h"

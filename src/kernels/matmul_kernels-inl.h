@@ -4,6 +4,7 @@
 //   U8 (bytes), I32, F32: registers of kLanes 32-bit lanes; kTileGroups,
 //   kTileRows, kDirectRows; Load*/Set*/And/Or/Shl/Shr and arithmetic; and the
 //   integer dot product of a block, as Start, Step, Finish and FinishPair.
+//   With CARAT_MATRIX_QUADS, MatrixQuads does the steps of several rows.
 //
 // A lane is an output row; a byte register holds four columns of kLanes rows.
 
@@ -51,6 +52,15 @@ struct DirectBlock {
   CARAT_INLINE U8 Code(int v) const {
     if constexpr (kSpec.bits == 8) {
       return LoadBytes(block + J * kCodeVector + v * kCodeBytes);
+    } else if constexpr (kSpec.bits < 4) {
+      U8 code = LoadBytes(block + J / 4 * kCodeVector + v * kCodeBytes);
+      if constexpr (J % 4 != 0) code = Shr<J % 4 * 2>(code);
+      code = And(code, SetByte(3));
+      if constexpr (kSpec.bits == 3) {
+        const U8 bits = LoadBytes(block + kSpec.high_at + v * kCodeBytes);
+        code = Or(code, And(MoveBit<J, 2>(bits), SetByte(4)));
+      }
+      return code;
     } else {
       const U8 pair = LoadBytes(block + J % 4 * kCodeVector + v * kCodeBytes);
       U8 code;
@@ -59,15 +69,20 @@ struct DirectBlock {
       } else {
         code = And(Shr<4>(pair), SetByte(15));
       }
-      if constexpr (kSpec.codebook) return LookUp(code);
+      if constexpr (kSpec.codebook == Codebook::kIQ4) {
+        return LookUp(kCodebook, code);
+      }
+      if constexpr (kSpec.codebook == Codebook::kInHead) {
+        return LookUp(head + kHeadCodebookAt, code);
+      }
       if constexpr (kSpec.bits == 5) {
         const U8 bits = LoadBytes(block + kSpec.high_at + v * kCodeBytes);
-        code = Or(code, And(MoveTo4<J>(bits), SetByte(0x10)));
+        code = Or(code, And(MoveBit<J, 4>(bits), SetByte(0x10)));
       }
       if constexpr (kSpec.bits == 6) {
         const U8 bits = LoadBytes(block + kSpec.high_at + J / 4 * kCodeVector +
                                   v * kCodeBytes);
-        code = Or(code, And(MoveTo4<J % 4 * 2>(bits), SetByte(0x30)));
+        code = Or(code, And(MoveBit<J % 4 * 2, 4>(bits), SetByte(0x30)));
       }
       return code;
     }
@@ -83,6 +98,8 @@ struct DirectBlock {
     } else if constexpr (kSpec.kind == ScaleKind::kSub) {
       return Mul(LoadHalfs(head + v * kLanes * 2),
                  LoadI8AsF32(scale + v * kLanes));
+    } else if constexpr (kSpec.kind == ScaleKind::kFloatSubPair) {
+      return LoadF32(reinterpret_cast<const float*>(head) + v * kLanes);
     } else {
       return LoadHalfs(head + v * kLanes * 2);
     }
@@ -90,13 +107,22 @@ struct DirectBlock {
   CARAT_INLINE F32 Min(int v) const {
     if constexpr (kSpec.kind == ScaleKind::kHalfMin) {
       return LoadHalfs(block + kSpec.min_at + v * kLanes * 2);
+    } else if constexpr (HasPairMin(kSpec)) {
+      return LoadHalfs(head + 32 + v * kLanes * 2);
     } else {
       return Negate(Mul(LoadHalfs(head + 32 + v * kLanes * 2),
                         LoadU8AsF32(block + kSpec.min_at + v * kLanes)));
     }
   }
   CARAT_INLINE I32 Sub(int half, int v) const {
-    return LoadSub(block + kSpec.scale_at + half * 16 + v * kLanes);
+    const I32 sub = LoadSub(block + kSpec.scale_at + half * 16 + v * kLanes);
+    if constexpr (HasPairMin(kSpec)) return AndI32(sub, 15);
+    return sub;
+  }
+  CARAT_INLINE I32 MinSub(int half, int v) const {
+    return AndI32(
+        ShrI32<4>(LoadSub(block + kSpec.scale_at + half * 16 + v * kLanes)),
+        15);
   }
 };
 
@@ -106,8 +132,9 @@ template <PackedLayout L>
 struct PanelBlock {
   alignas(64) uint8_t codes[kTileWidth * kActBlock];
   float scale[kTileWidth];
-  float min[HasMin(SpecOf(L)) ? kTileWidth : 0];
-  int32_t sub[SpecOf(L).kind == ScaleKind::kSubPair ? 2 : 0][kTileWidth];
+  float min[HasMin(SpecOf(L)) || HasPairMin(SpecOf(L)) ? kTileWidth : 0];
+  int32_t sub[IsPair(SpecOf(L)) ? 2 : 0][kTileWidth];
+  int32_t min_sub[HasPairMin(SpecOf(L)) ? 2 : 0][kTileWidth];
 
   template <int J>
   CARAT_INLINE U8 Code(int v) const {
@@ -117,6 +144,9 @@ struct PanelBlock {
   CARAT_INLINE F32 Min(int v) const { return LoadF32(min + v * kLanes); }
   CARAT_INLINE I32 Sub(int half, int v) const {
     return LoadI32(sub[half] + v * kLanes);
+  }
+  CARAT_INLINE I32 MinSub(int half, int v) const {
+    return LoadI32(min_sub[half] + v * kLanes);
   }
 
   template <int J>
@@ -133,10 +163,16 @@ struct PanelBlock {
       const int at = group * kVecs + v;
       DecodeFrom<0>(from, at, v);
       StoreF32(from.Scale(v), scale + at * kLanes);
-      if constexpr (HasMin(kSpec)) StoreF32(from.Min(v), min + at * kLanes);
-      if constexpr (kSpec.kind == ScaleKind::kSubPair) {
+      if constexpr (HasMin(kSpec) || HasPairMin(kSpec)) {
+        StoreF32(from.Min(v), min + at * kLanes);
+      }
+      if constexpr (IsPair(kSpec)) {
         StoreI32(from.Sub(0, v), sub[0] + at * kLanes);
         StoreI32(from.Sub(1, v), sub[1] + at * kLanes);
+      }
+      if constexpr (HasPairMin(kSpec)) {
+        StoreI32(from.MinSub(0, v), min_sub[0] + at * kLanes);
+        StoreI32(from.MinSub(1, v), min_sub[1] + at * kLanes);
       }
     }
   }
@@ -147,6 +183,9 @@ struct PanelBlock {
 // acc[t][v] += columns 4J .. 4(kEnd - 1) + 3 of the block.
 template <PackedLayout L, int J, int kEnd, int T, int V, class Weights>
 CARAT_INLINE void Quads(const Weights& w, const XRows<T>& x, I32 (&acc)[T][V]) {
+#if defined(CARAT_MATRIX_QUADS)
+  if constexpr (T > 1) return MatrixQuads<L, J, kEnd>(w, x, acc);
+#endif
   U8 code[V];
   CARAT_UNROLL
   for (int v = 0; v < V; ++v) code[v] = w.template Code<J>(v);
@@ -172,7 +211,7 @@ CARAT_INLINE void StartAll(const XRows<T>& x, I32 (&acc)[T][V]) {
 
 template <PackedLayout L, int T, int V, class Weights>
 CARAT_INLINE void Dots(const Weights& w, const XRows<T>& x, I32 (&dot)[T][V]) {
-  if constexpr (SpecOf(L).kind == ScaleKind::kSubPair) {
+  if constexpr (IsPair(SpecOf(L))) {
     I32 second[T][V];
     StartAll<L, 0>(x, dot);
     Quads<L, 0, 4>(w, x, dot);
@@ -180,7 +219,7 @@ CARAT_INLINE void Dots(const Weights& w, const XRows<T>& x, I32 (&dot)[T][V]) {
     for (int v = 0; v < V; ++v) {
       const I32 sub = w.Sub(0, v);
       CARAT_UNROLL
-      for (int t = 0; t < T; ++t) dot[t][v] = FinishPair(dot[t][v], sub);
+      for (int t = 0; t < T; ++t) dot[t][v] = FinishPair<L>(dot[t][v], sub);
     }
     StartAll<L, 1>(x, second);
     Quads<L, 4, 8>(w, x, second);
@@ -189,7 +228,7 @@ CARAT_INLINE void Dots(const Weights& w, const XRows<T>& x, I32 (&dot)[T][V]) {
       const I32 sub = w.Sub(1, v);
       CARAT_UNROLL
       for (int t = 0; t < T; ++t) {
-        dot[t][v] = AddI32(dot[t][v], FinishPair(second[t][v], sub));
+        dot[t][v] = AddI32(dot[t][v], FinishPair<L>(second[t][v], sub));
       }
     }
   } else {
@@ -216,8 +255,22 @@ CARAT_INLINE F32 Update(I32 dot, F32 scale, F32 min, const ActBlock* x,
 
 template <PackedLayout L, class Weights>
 CARAT_INLINE F32 MinOf(const Weights& w, int v) {
-  if constexpr (HasMin(SpecOf(L))) return w.Min(v);
+  if constexpr (HasMin(SpecOf(L)) || HasPairMin(SpecOf(L))) return w.Min(v);
   return ZeroF32();
+}
+
+// The same for the sub-minimums of two halves.
+template <PackedLayout L, int T, int V, class Weights>
+CARAT_INLINE void AddPairMin(const Weights& w, int v, F32 min,
+                             const XRows<T>& x, F32 (&acc)[T][V]) {
+  const I32 first = w.MinSub(0, v), second = w.MinSub(1, v);
+  CARAT_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const ActBlock* block = reinterpret_cast<const ActBlock*>(x.row[t]);
+    const I32 sum = AddI32(MulI32(first, SetI32(&block->neg_first)),
+                           MulI32(second, SetI32(&block->neg_second)));
+    acc[t][v] = Fma(ToF32(sum), Mul(min, SetF32(&block->scale)), acc[t][v]);
+  }
 }
 
 template <PackedLayout L, int T, int V, class Weights>
@@ -234,6 +287,7 @@ CARAT_INLINE void AddBlock(const Weights& w, const XRows<T>& x,
           Update<L>(dot[t][v], scale, min,
                     reinterpret_cast<const ActBlock*>(x.row[t]), acc[t][v]);
     }
+    if constexpr (HasPairMin(SpecOf(L))) AddPairMin<L>(w, v, min, x, acc);
   }
 }
 
@@ -461,6 +515,10 @@ inline MatMulTaskFn KernelOf(PackedLayout layout) {
       return &RunQuantized<PackedLayout::kQ5_1>;
     case PackedLayout::kQ8_0:
       return &RunQuantized<PackedLayout::kQ8_0>;
+    case PackedLayout::kQ2_K:
+      return &RunQuantized<PackedLayout::kQ2_K>;
+    case PackedLayout::kQ3_K:
+      return &RunQuantized<PackedLayout::kQ3_K>;
     case PackedLayout::kQ4_K:
       return &RunQuantized<PackedLayout::kQ4_K>;
     case PackedLayout::kQ5_K:
@@ -471,6 +529,8 @@ inline MatMulTaskFn KernelOf(PackedLayout layout) {
       return &RunQuantized<PackedLayout::kIQ4_NL>;
     case PackedLayout::kIQ4_XS:
       return &RunQuantized<PackedLayout::kIQ4_XS>;
+    case PackedLayout::kIQ:
+      return &RunQuantized<PackedLayout::kIQ>;
   }
   return nullptr;
 }

@@ -20,20 +20,27 @@ template <int N>
 CARAT_INLINE U8 Shr(U8 a) {
   return vshrq_n_u8(a, N);
 }
-// Bit N of every byte to bit 4.
-template <int N>
-CARAT_INLINE U8 MoveTo4(U8 a) {
-  if constexpr (N < 4) return vshlq_n_u8(a, 4 - N);
-  if constexpr (N > 4) return vshrq_n_u8(a, N - 4);
+// Bit kFrom of every byte to bit kTo.
+template <int kFrom, int kTo>
+CARAT_INLINE U8 MoveBit(U8 a) {
+  if constexpr (kFrom < kTo) return vshlq_n_u8(a, kTo - kFrom);
+  if constexpr (kFrom > kTo) return vshrq_n_u8(a, kFrom - kTo);
   return a;
 }
-CARAT_INLINE U8 LookUp(U8 code) {
-  return vqtbl1q_u8(vld1q_u8(kCodebook), code);
+CARAT_INLINE U8 LookUp(const uint8_t* table, U8 code) {
+  return vqtbl1q_u8(vld1q_u8(table), code);
 }
 
 CARAT_INLINE I32 LoadI32(const int32_t* p) { return vld1q_s32(p); }
 CARAT_INLINE void StoreI32(I32 a, int32_t* p) { vst1q_s32(p, a); }
 CARAT_INLINE I32 AddI32(I32 a, I32 b) { return vaddq_s32(a, b); }
+CARAT_INLINE I32 MulI32(I32 a, I32 b) { return vmulq_s32(a, b); }
+CARAT_INLINE I32 SetI32(const int32_t* p) { return vld1q_dup_s32(p); }
+CARAT_INLINE I32 AndI32(I32 a, int b) { return vandq_s32(a, vdupq_n_s32(b)); }
+template <int N>
+CARAT_INLINE I32 ShrI32(I32 a) {
+  return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), N));
+}
 
 CARAT_INLINE F32 LoadF32(const float* p) { return vld1q_f32(p); }
 CARAT_INLINE void StoreF32(F32 a, float* p) { vst1q_f32(p, a); }
@@ -84,14 +91,14 @@ template <PackedLayout L, int kHalf>
 CARAT_INLINE I32 Start(const uint8_t* x) {
   constexpr LayoutSpec kSpec = SpecOf(L);
   const ActBlock* block = reinterpret_cast<const ActBlock*>(x);
-  if constexpr (kSpec.kind == ScaleKind::kSubPair) {
-    return vshlq_n_s32(
-        vld1q_dup_s32(kHalf == 0 ? &block->neg_first : &block->neg_second), 5);
-  } else if constexpr (kSpec.offset == 8 || kSpec.offset == 16) {
-    return vshlq_n_s32(vld1q_dup_s32(&block->neg_sum),
-                       kSpec.offset == 8 ? 3 : 4);
-  } else {
+  if constexpr (kSpec.offset == 0 || kSpec.offset == 128) {
     return vdupq_n_s32(0);
+  } else if constexpr (IsPair(kSpec)) {
+    return vshlq_n_s32(
+        SetI32(kHalf == 0 ? &block->neg_first : &block->neg_second),
+        OffsetShift(kSpec));
+  } else {
+    return vshlq_n_s32(SetI32(&block->neg_sum), OffsetShift(kSpec));
   }
 }
 
@@ -105,4 +112,7 @@ template <PackedLayout L>
 CARAT_INLINE I32 Finish(I32 acc, const uint8_t*) {
   return acc;
 }
-CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) { return vmulq_s32(acc, sub); }
+template <PackedLayout L>
+CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) {
+  return vmulq_s32(acc, sub);
+}

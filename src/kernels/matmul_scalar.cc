@@ -47,7 +47,7 @@ int32_t Dot(const RowBlock& w, const ActBlock& x, bool pair) {
 void QuantizedColumns(const MatMulTask& task, const uint8_t* group,
                       float (*acc)[kRowGroup]) {
   const LayoutSpec spec = SpecOf(task.w->layout);
-  const bool pair = spec.kind == ScaleKind::kSubPair;
+  const bool pair = IsPair(spec), pair_min = HasPairMin(spec);
   for (int64_t b = 0; b < task.w->cols / kActBlock; ++b) {
     for (int lane = 0; lane < kRowGroup; ++lane) {
       const RowBlock w = ReadRowBlock(task.w->layout, group, b, lane);
@@ -56,6 +56,11 @@ void QuantizedColumns(const MatMulTask& task, const uint8_t* group,
         float& a = acc[i][lane];
         a = std::fma(static_cast<float>(Dot(w, x, pair)), w.scale * x.scale, a);
         if (HasMin(spec)) a = std::fma(w.min, x.scaled_sum, a);
+        if (pair_min) {
+          const int32_t sum =
+              w.min_sub[0] * x.neg_first + w.min_sub[1] * x.neg_second;
+          a = std::fma(static_cast<float>(sum), w.min * x.scale, a);
+        }
       }
     }
   }

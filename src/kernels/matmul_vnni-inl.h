@@ -1,7 +1,7 @@
 // The integer dot product of a block with vpdpbusd (unsigned codes, signed
 // activations, 32-bit sums), for matmul_kernels-inl.h. Sums start at minus
 // offset times the sum of the activations. Included inside a namespace and
-// target region, after ZeroI32, ShlI32, MulI32 and DotBytes. Brings the
+// target region, after ZeroI32, ShlI32 and DotBytes. Brings the
 // kernels.
 
 template <PackedLayout L, int J>
@@ -13,14 +13,13 @@ template <PackedLayout L, int kHalf>
 CARAT_INLINE I32 Start(const uint8_t* x) {
   constexpr LayoutSpec kSpec = SpecOf(L);
   const ActBlock* block = reinterpret_cast<const ActBlock*>(x);
-  if constexpr (kSpec.kind == ScaleKind::kSubPair) {
-    return ShlI32<5>(
-        SetI32(kHalf == 0 ? &block->neg_first : &block->neg_second));
-  } else if constexpr (kSpec.offset == 0) {
+  if constexpr (kSpec.offset == 0) {
     return ZeroI32();
+  } else if constexpr (IsPair(kSpec)) {
+    return ShlI32<OffsetShift(kSpec)>(
+        SetI32(kHalf == 0 ? &block->neg_first : &block->neg_second));
   } else {
-    constexpr int kShift = kSpec.offset == 8 ? 3 : kSpec.offset == 16 ? 4 : 7;
-    return ShlI32<kShift>(SetI32(&block->neg_sum));
+    return ShlI32<OffsetShift(kSpec)>(SetI32(&block->neg_sum));
   }
 }
 
@@ -33,6 +32,9 @@ template <PackedLayout L>
 CARAT_INLINE I32 Finish(I32 acc, const uint8_t*) {
   return acc;
 }
-CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) { return MulI32(acc, sub); }
+template <PackedLayout L>
+CARAT_INLINE I32 FinishPair(I32 acc, I32 sub) {
+  return MulI32(acc, sub);
+}
 
 #include "kernels/matmul_kernels-inl.h"

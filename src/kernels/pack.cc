@@ -48,9 +48,9 @@ void Interleave(const uint8_t* src, size_t row_bytes, int valid_rows,
   }
 }
 
+// To bf16, which must hold every value of the type.
 void WidenGroup(DType type, const uint8_t* src, size_t row_bytes,
                 int valid_rows, int64_t cols, uint8_t* dst) {
-  const bool bf16 = LayoutFor(type) == PackedLayout::kBF16;
   constexpr size_t kStrip = 256;  // a multiple of every stored block
   const size_t block = GetDTypeInfo(type).block;
   const size_t strip_cols = kStrip % block == 0 ? kStrip : block;
@@ -62,11 +62,7 @@ void WidenGroup(DType type, const uint8_t* src, size_t row_bytes,
       Dequantize(type, from + DTypeBytes(type, c), n, strip.data());
       for (size_t i = 0; i < n; ++i) {
         const size_t at = (c + i) * kRowGroup + static_cast<size_t>(row);
-        if (bf16) {
-          reinterpret_cast<uint16_t*>(dst)[at] = FloatToBf16(strip[i]);
-        } else {
-          reinterpret_cast<float*>(dst)[at] = strip[i];
-        }
+        reinterpret_cast<uint16_t*>(dst)[at] = FloatToBf16(strip[i]);
       }
     }
   }
@@ -125,6 +121,10 @@ const char* PackedLayoutName(PackedLayout layout) {
       return "Q5_1";
     case PackedLayout::kQ8_0:
       return "Q8_0";
+    case PackedLayout::kQ2_K:
+      return "Q2_K";
+    case PackedLayout::kQ3_K:
+      return "Q3_K";
     case PackedLayout::kQ4_K:
       return "Q4_K";
     case PackedLayout::kQ5_K:
@@ -135,6 +135,8 @@ const char* PackedLayoutName(PackedLayout layout) {
       return "IQ4_NL";
     case PackedLayout::kIQ4_XS:
       return "IQ4_XS";
+    case PackedLayout::kIQ:
+      return "4-bit codes";
   }
   return "unknown";
 }
@@ -161,7 +163,10 @@ PackedLayout LayoutFor(DType type) {
       return PackedLayout::kQ4_K;
     case DType::kQ5_K:
       return PackedLayout::kQ5_K;
-    case DType::kQ3_K:  // 3 bits fit 6
+    case DType::kQ2_K:
+      return PackedLayout::kQ2_K;
+    case DType::kQ3_K:
+      return PackedLayout::kQ3_K;
     case DType::kQ6_K:
       return PackedLayout::kQ6_K;
     case DType::kIQ4_NL:
@@ -170,7 +175,6 @@ PackedLayout LayoutFor(DType type) {
       return PackedLayout::kIQ4_XS;
     case DType::kMXFP4:
       return PackedLayout::kBF16;
-    case DType::kQ2_K:
     case DType::kIQ1_S:
     case DType::kIQ1_M:
     case DType::kIQ2_XXS:
@@ -178,7 +182,7 @@ PackedLayout LayoutFor(DType type) {
     case DType::kIQ2_S:
     case DType::kIQ3_XXS:
     case DType::kIQ3_S:
-      return PackedLayout::kF32;
+      return PackedLayout::kIQ;
     default:
       return PackedLayout::kNone;
   }
@@ -267,11 +271,12 @@ void UnpackRow(const PackedMatrix& w, int64_t row, float* out) {
     const RowBlock block = ReadRowBlock(w.layout, group, b, lane);
     for (int k = 0; k < kActBlock; ++k) {
       float scale = block.scale;
-      if (spec.kind == ScaleKind::kSubPair) {
-        scale *= static_cast<float>(block.sub[k / 16]);
-      }
+      float min = block.min;
+      if (IsPair(spec)) scale *= static_cast<float>(block.sub[k / 16]);
+      if (HasPairMin(spec)) min *= -static_cast<float>(block.min_sub[k / 16]);
       const float value = scale * static_cast<float>(block.code[k]);
-      out[b * kActBlock + k] = HasMin(spec) ? value + block.min : value;
+      const bool has_min = HasMin(spec) || HasPairMin(spec);
+      out[b * kActBlock + k] = has_min ? value + min : value;
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/pack_layout.h"
 #include "tensor/dequantize.h"
+#include "tensor/iq_codes.h"
 
 namespace carat {
 namespace {
@@ -52,6 +53,17 @@ inline void PutHigh2(const uint32_t code[8], uint8_t* high, int row) {
       word |= ((code[half * 4 + j] >> 4) & 0x03030303) << (2 * j);
     }
     PutWord(high + half * kCodeVector + row * 4, word);
+  }
+}
+
+// 32 codes of which the low two bits count.
+inline void PutCodes2(const uint32_t code[8], Slot to) {
+  for (int half = 0; half < 2; ++half) {
+    uint32_t word = 0;
+    for (int j = 0; j < 4; ++j) {
+      word |= (code[half * 4 + j] & 0x03030303) << (2 * j);
+    }
+    PutWord(to.code(half), word);
   }
 }
 
@@ -147,9 +159,23 @@ inline int Q3Scale(const uint8_t* s, int i) {
   return (low | (high << 4)) - 32;
 }
 
-// Three bits and an offset of 4 fit Q6_K's six bits and offset of 32.
+void PackQ2K(const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kQ2_K);
+  CopyHalf(src + 80, super, row);       // d
+  CopyHalf(src + 82, super + 32, row);  // dmin
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    const uint8_t* low = src + 16 + i / 4 * 32;
+    uint32_t code[8];
+    for (int j = 0; j < 8; ++j) code[j] = Word(low + 4 * j) >> (2 * (i % 4));
+    PutCodes2(code, to);
+    to.block[spec.scale_at + row] = src[2 * i];
+    to.block[spec.scale_at + 16 + row] = src[2 * i + 1];
+  }
+}
+
 void PackQ3K(const uint8_t* src, uint8_t* super, int row) {
-  constexpr LayoutSpec spec = SpecOf(PackedLayout::kQ6_K);
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kQ3_K);
   const uint8_t* mask = src;  // 32 bytes, bit i: column 32 i + l has bit 2
   const uint8_t* scales = src + 96;
   CopyHalf(src + 108, super, row);
@@ -159,11 +185,11 @@ void PackQ3K(const uint8_t* src, uint8_t* super, int row) {
     uint32_t code[8];
     for (int j = 0; j < 8; ++j) {
       code[j] = (Word(low + 4 * j) >> (2 * (i % 4))) & 0x03030303;
-      code[j] |= ((Word(mask + 4 * j) >> i) & 0x01010101) << 2;
-      code[j] += 0x1c1c1c1c;  // 32 - 4
+      // The third bit where PutHigh1 takes it from.
+      code[j] |= ((Word(mask + 4 * j) >> i) & 0x01010101) << 4;
     }
-    PutCodes4(code, to);
-    PutHigh2(code, to.block + spec.high_at, row);
+    PutCodes2(code, to);
+    PutHigh1(code, to.block + spec.high_at, row);
     for (int k = 0; k < 2; ++k) {
       to.block[spec.scale_at + 16 * k + row] =
           static_cast<uint8_t>(Q3Scale(scales, 2 * i + k));
@@ -184,6 +210,21 @@ void PackIQ4XS(const uint8_t* src, uint8_t* super, int row) {
   }
 }
 
+void PackIqCodes(DType type, const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kIQ);
+  IqCodes codes;
+  ReadIqCodes(type, src, &codes);
+  std::memcpy(super + 4 * row, &codes.unit, 4);
+  for (int i = 0; i < 8; ++i) {
+    const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
+    uint32_t code[8];
+    std::memcpy(code, codes.code + 32 * i, 32);
+    PutCodes4(code, to);
+    to.block[spec.scale_at + row] = codes.scale[2 * i];
+    to.block[spec.scale_at + 16 + row] = codes.scale[2 * i + 1];
+  }
+}
+
 }  // namespace
 
 void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
@@ -194,6 +235,12 @@ void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
   const size_t stored = GetDTypeInfo(type).block_bytes;
   const int64_t supers = cols / (kActBlock * spec.super);
   for (int64_t b = 0; b < supers; ++b, dst += super_bytes, src += stored) {
+    if (spec.codebook == Codebook::kInHead) {
+      const int8_t* values = IqValues(type);
+      for (int i = 0; i < 16; ++i) {
+        dst[kHeadCodebookAt + i] = static_cast<uint8_t>(values[i] + 128);
+      }
+    }
     for (int row = 0; row < valid_rows; ++row) {
       const uint8_t* from = src + static_cast<size_t>(row) * row_bytes;
       switch (type) {
@@ -204,6 +251,9 @@ void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
         case DType::kQ6_K:
           PackQ6K(from, dst, row);
           break;
+        case DType::kQ2_K:
+          PackQ2K(from, dst, row);
+          break;
         case DType::kQ3_K:
           PackQ3K(from, dst, row);
           break;
@@ -211,7 +261,11 @@ void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
           PackIQ4XS(from, dst, row);
           break;
         default:
-          PackSimple(type, from, {dst, row});
+          if (HasIqCodes(type)) {
+            PackIqCodes(type, from, dst, row);
+          } else {
+            PackSimple(type, from, {dst, row});
+          }
           break;
       }
     }
@@ -226,18 +280,27 @@ inline float HalfAt(const uint8_t* p, int row) {
   return HalfToFloat(half);
 }
 
-int32_t CodeAt(const LayoutSpec& spec, const uint8_t* block, int row, int col) {
+// Two bits of column 4 quad + i in two vectors.
+int32_t TwoBitsAt(const uint8_t* vectors, int quad, int byte) {
+  return (vectors[quad / 4 * kCodeVector + byte] >> (2 * (quad % 4))) & 3;
+}
+
+int32_t CodeAt(const LayoutSpec& spec, const uint8_t* head,
+               const uint8_t* block, int row, int col) {
   const int quad = col / 4, byte = row * 4 + col % 4;
+  const uint8_t* high = block + spec.high_at;
   if (spec.bits == 8) return block[quad * kCodeVector + byte] - spec.offset;
+  if (spec.bits < 4) {
+    int32_t code = TwoBitsAt(block, quad, byte);
+    if (spec.bits == 3) code |= ((high[byte] >> quad) & 1) << 2;
+    return code - spec.offset;
+  }
   const uint8_t pair = block[quad % 4 * kCodeVector + byte];
   int32_t code = quad < 4 ? pair & 15 : pair >> 4;
-  const uint8_t* high = block + spec.high_at;
-  if (spec.codebook) code = kCodebook[code];
+  if (spec.codebook == Codebook::kIQ4) code = kCodebook[code];
+  if (spec.codebook == Codebook::kInHead) code = head[kHeadCodebookAt + code];
   if (spec.bits == 5) code |= ((high[byte] >> quad) & 1) << 4;
-  if (spec.bits == 6) {
-    const uint8_t bits = high[quad / 4 * kCodeVector + byte];
-    code |= ((bits >> (2 * (quad % 4))) & 3) << 4;
-  }
+  if (spec.bits == 6) code |= TwoBitsAt(high, quad, byte) << 4;
   return code - spec.offset;
 }
 
@@ -250,7 +313,7 @@ RowBlock ReadRowBlock(PackedLayout layout, const uint8_t* group, int64_t b,
   const uint8_t* block = BlockOf(spec, group, b);
   RowBlock out = {};
   for (int k = 0; k < kActBlock; ++k) {
-    out.code[k] = CodeAt(spec, block, row, k);
+    out.code[k] = CodeAt(spec, head, block, row, k);
   }
   const uint8_t* scale = block + spec.scale_at;
   switch (spec.kind) {
@@ -271,9 +334,22 @@ RowBlock ReadRowBlock(PackedLayout layout, const uint8_t* group, int64_t b,
                   static_cast<float>(static_cast<int8_t>(scale[row]));
       break;
     case ScaleKind::kSubPair:
-      out.scale = HalfAt(head, row);
+    case ScaleKind::kFloatSubPair:
+      if (spec.kind == ScaleKind::kSubPair) {
+        out.scale = HalfAt(head, row);
+      } else {
+        std::memcpy(&out.scale, head + 4 * row, 4);
+      }
       for (int k = 0; k < 2; ++k) {
         out.sub[k] = static_cast<int8_t>(scale[16 * k + row]);
+      }
+      break;
+    case ScaleKind::kNibblePair:
+      out.scale = HalfAt(head, row);
+      out.min = HalfAt(head + 32, row);
+      for (int k = 0; k < 2; ++k) {
+        out.sub[k] = scale[16 * k + row] & 15;
+        out.min_sub[k] = scale[16 * k + row] >> 4;
       }
       break;
   }

@@ -10,6 +10,11 @@ namespace {
 
 using BlockFunction = void (*)(const uint8_t* block, float* out);
 
+template <DType kType>
+void IqBlock(const uint8_t* block, float* out) {
+  internal::BlockIqCodes(kType, block, out);
+}
+
 BlockFunction BlockFunctionOf(DType type) {
   switch (type) {
     case DType::kQ4_0:
@@ -33,19 +38,19 @@ BlockFunction BlockFunctionOf(DType type) {
     case DType::kQ6_K:
       return internal::BlockQ6_K;
     case DType::kIQ1_S:
-      return internal::BlockIQ1_S;
+      return IqBlock<DType::kIQ1_S>;
     case DType::kIQ1_M:
-      return internal::BlockIQ1_M;
+      return IqBlock<DType::kIQ1_M>;
     case DType::kIQ2_XXS:
-      return internal::BlockIQ2_XXS;
+      return IqBlock<DType::kIQ2_XXS>;
     case DType::kIQ2_XS:
-      return internal::BlockIQ2_XS;
+      return IqBlock<DType::kIQ2_XS>;
     case DType::kIQ2_S:
-      return internal::BlockIQ2_S;
+      return IqBlock<DType::kIQ2_S>;
     case DType::kIQ3_XXS:
-      return internal::BlockIQ3_XXS;
+      return IqBlock<DType::kIQ3_XXS>;
     case DType::kIQ3_S:
-      return internal::BlockIQ3_S;
+      return IqBlock<DType::kIQ3_S>;
     case DType::kIQ4_NL:
       return internal::BlockIQ4_NL;
     case DType::kIQ4_XS:

@@ -37,13 +37,8 @@ void BlockQ3_K(const uint8_t* block, float* out);
 void BlockQ4_K(const uint8_t* block, float* out);
 void BlockQ5_K(const uint8_t* block, float* out);
 void BlockQ6_K(const uint8_t* block, float* out);
-void BlockIQ1_S(const uint8_t* block, float* out);
-void BlockIQ1_M(const uint8_t* block, float* out);
-void BlockIQ2_XXS(const uint8_t* block, float* out);
-void BlockIQ2_XS(const uint8_t* block, float* out);
-void BlockIQ2_S(const uint8_t* block, float* out);
-void BlockIQ3_XXS(const uint8_t* block, float* out);
-void BlockIQ3_S(const uint8_t* block, float* out);
+// Any of the types of iq_codes.h.
+void BlockIqCodes(DType type, const uint8_t* block, float* out);
 void BlockIQ4_XS(const uint8_t* block, float* out);
 
 // The sixteen values a code of IQ4_NL and IQ4_XS stands for.

@@ -7,7 +7,7 @@
 //   F="$F -DFMT_HEADER_ONLY -pthread"
 //   S="tests/cross/kernels_selftest.cc src/base/status.cc"
 //   S="$S src/base/thread_pool.cc src/tensor/a*.cc src/tensor/half.cc"
-//   S="$S src/tensor/iq_tables.cc src/tensor/dtype.cc"
+//   S="$S src/tensor/iq_tables.cc src/tensor/iq_codes.cc src/tensor/dtype.cc"
 //   S="$S src/tensor/dequantize.cc src/tensor/dequantize_[iks]*.cc"
 //   S="$S src/kernels/cpu.cc $(ls src/kernels/{pack,matmul,vector}*.cc |
 //      grep -v _test)"
@@ -101,7 +101,8 @@ int main() {
   using carat::DType;
   for (DType type :
        {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1,
-        DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ3_K, DType::kQ4_K,
+        DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,
+        DType::kQ4_K, DType::kIQ1_M, DType::kIQ2_XS, DType::kIQ3_XXS,
         DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS}) {
     carat::TestType(type);
   }
