@@ -35,16 +35,12 @@ namespace carat {
 MatMulTaskFn NeonMatMul(PackedLayout layout) {
   return matmul_neon::KernelOf(layout);
 }
-// The matrix instructions of i8mm want pairs of rows with eight columns each;
-// until there are kernels for them, such machines use the dot products.
-MatMulTaskFn I8mmMatMul(PackedLayout layout) { return NeonMatMul(layout); }
 }  // namespace carat
 
 #else
 
 namespace carat {
 MatMulTaskFn NeonMatMul(PackedLayout) { return nullptr; }
-MatMulTaskFn I8mmMatMul(PackedLayout) { return nullptr; }
 }  // namespace carat
 
 #endif
