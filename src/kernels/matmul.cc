@@ -17,11 +17,13 @@ constexpr int64_t kActivationBytes = 192 << 10;
 // Weights of one task in a matrix-vector product: large against the cost of
 // handing out a task, small enough to balance threads.
 constexpr int64_t kTaskWeightBytes = 128 << 10;
+// Weight groups of one task with many rows: they share the activations of a
+// panel's columns, which are read from beyond the core's caches once.
+constexpr int64_t kManyGroups = 4;
 // Most rows that kernels multiply straight from packed weights.
 constexpr int64_t kFewRows = 8;
-// Results of one task of the gated product, kept on the stack twice: at least
-// two groups of weights.
-constexpr int64_t kGatedFloats = kMaxTaskRows * kRowGroup * 2;
+// Results of one task of the gated product, kept on the stack twice.
+constexpr int64_t kGatedFloats = kMaxTaskRows * kRowGroup * kManyGroups;
 
 MatMulTaskFn KernelFor(Isa isa, PackedLayout layout) {
   MatMulTaskFn kernel = nullptr;
@@ -56,12 +58,25 @@ struct Cut {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-Cut CutProduct(const PackedMatrix& w, int64_t count, int64_t max_groups,
-               int threads) {
-  const int64_t groups = CeilDiv(w.rows, kRowGroup);
+// Whether the kernel of many rows decodes weights into a panel and needs the
+// activations of a panel's columns alone at a time. Float weights, and codes of
+// eight bits on AVX2, are multiplied where they lie, for all columns.
+bool DecodesPanels(Isa isa, PackedLayout layout) {
+  return UsesInt8(layout) && !(isa == Isa::kAvx2 && SpecOf(layout).bits == 8);
+}
+
+// Activation rows that the second-level cache holds in all their columns.
+int64_t RowsThatFit(const PackedMatrix& w) {
   const int64_t row_bytes = UsesInt8(w.layout) ? w.cols * 2 : w.cols * 4;
-  const int64_t fit = std::clamp<int64_t>(
-      kActivationBytes / std::max<int64_t>(row_bytes, 1), 24, kMaxTaskRows);
+  return std::clamp<int64_t>(kActivationBytes / std::max<int64_t>(row_bytes, 1),
+                             24, kMaxTaskRows);
+}
+
+Cut CutProduct(Isa isa, const PackedMatrix& w, int64_t count,
+               int64_t max_groups, int threads) {
+  const int64_t groups = CeilDiv(w.rows, kRowGroup);
+  const bool panels = DecodesPanels(isa, w.layout);
+  const int64_t fit = panels ? kMaxTaskRows : RowsThatFit(w);
   Cut cut = {};
   cut.row_parts = CeilDiv(count, fit);
   // Even parts, in whole tiles of 12 rows where possible.
@@ -76,7 +91,10 @@ Cut CutProduct(const PackedMatrix& w, int64_t count, int64_t max_groups,
                         : UsesInt8(w.layout) || cut.rows > 2 ? 1
                                                              : 4;
   const int64_t by_bytes =
-      std::max<int64_t>(least, kTaskWeightBytes / (group_bytes * cut.rows));
+      panels && cut.rows > kFewRows
+          ? kManyGroups
+          : std::max<int64_t>(least,
+                              kTaskWeightBytes / (group_bytes * cut.rows));
   // At least four tasks per thread where there are that many groups.
   const int64_t by_balance =
       std::max<int64_t>(1, groups * cut.row_parts / (4 * threads));
@@ -132,7 +150,7 @@ void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
   if (IsEmpty(w, in)) return;
   CARAT_CHECK(in.x != nullptr && in.x->cols() == w.cols);
   const MatMulTaskFn kernel = KernelFor(isa, w.layout);
-  const Cut cut = CutProduct(w, in.count, w.rows, pool.threads());
+  const Cut cut = CutProduct(isa, w, in.count, w.rows, pool.threads());
   RunTasks(cut, w, pool, [&](size_t index, int) {
     MatMulTask task = TaskAt(cut, index, w, in);
     task.y = y + task.row_begin * y_stride + task.group_begin * kRowGroup;
@@ -151,8 +169,9 @@ void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
   const MatMulTaskFn up_kernel = KernelFor(isa, up.layout);
   const auto gated_gelu = VectorFor(isa).gated_gelu;
   const int64_t row_floats = std::min<int64_t>(in.count, kMaxTaskRows);
-  const Cut cut = CutProduct(
-      gate, in.count, kGatedFloats / (row_floats * kRowGroup), pool.threads());
+  const Cut cut =
+      CutProduct(isa, gate, in.count, kGatedFloats / (row_floats * kRowGroup),
+                 pool.threads());
   RunTasks(cut, gate, pool, [&](size_t index, int) {
     alignas(64) float gated[kGatedFloats];
     alignas(64) float raised[kGatedFloats];

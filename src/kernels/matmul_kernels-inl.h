@@ -12,6 +12,7 @@ constexpr int kVecs = kRowGroup / kLanes;  // registers per group
 constexpr int kTileVecs = kVecs * kTileGroups;
 constexpr int kTileWidth = kTileVecs * kLanes;  // output rows of a tile
 constexpr int kPanelBlocks = 16;                // 512 columns decoded at a time
+constexpr int kTilesAtOnce = 4 / kTileGroups;   // that share activations
 constexpr int kCodeBytes = kLanes * 4;
 // How far ahead of use packed weights are requested: what a core reads from
 // memory during the latency of one read, and across the page boundaries at
@@ -458,29 +459,50 @@ CARAT_INLINE void StoreTile(const MatMulTask& task, int64_t g, const float* c) {
   }
 }
 
-template <PackedLayout L>
-void MatMat(const MatMulTask& task) {
-  alignas(64) PanelBlock<L> panel[kPanelBlocks];
-  alignas(64) float c[kMaxTaskRows * kTileWidth];
-  const size_t group_bytes = GroupBytes(L, task.w->cols);
-  const int64_t blocks = task.w->cols / kActBlock;
-  for (int64_t g = 0; g < task.group_count; g += kTileGroups) {
-    const uint8_t* groups[kTileGroups];
+// The groups of the tile that begins with group `g` of the task. A tile that
+// sticks out repeats its first group; StoreTile drops it.
+struct TileWeights {
+  const uint8_t* groups[kTileGroups];
+  CARAT_INLINE TileWeights(const MatMulTask& task, int64_t g,
+                           size_t group_bytes) {
     for (int k = 0; k < kTileGroups; ++k) {
-      // A tile that sticks out repeats its last group; StoreTile drops it.
       const int64_t at = g + k < task.group_count ? g + k : g;
       groups[k] = task.w->data.data() +
                   static_cast<size_t>(task.group_begin + at) * group_bytes;
     }
-    std::memset(
-        c, 0, sizeof(float) * kTileWidth * static_cast<size_t>(task.row_count));
+  }
+};
+
+// Columns in the outer loop: the activations of a panel's columns stay in the
+// second-level cache while the tiles of several groups use them, and a panel is
+// decoded once for all rows.
+template <PackedLayout L>
+void MatMat(const MatMulTask& task) {
+  alignas(64) PanelBlock<L> panel[kPanelBlocks];
+  alignas(64) float c[kTilesAtOnce][kMaxTaskRows * kTileWidth];
+  const size_t group_bytes = GroupBytes(L, task.w->cols);
+  const int64_t blocks = task.w->cols / kActBlock;
+  constexpr int64_t kGroups = kTilesAtOnce * kTileGroups;
+  for (int64_t g = 0; g < task.group_count; g += kGroups) {
+    const int64_t end =
+        g + kGroups < task.group_count ? g + kGroups : task.group_count;
+    for (int64_t at = g, i = 0; at < end; at += kTileGroups, ++i) {
+      std::memset(
+          c[i], 0,
+          sizeof(float) * kTileWidth * static_cast<size_t>(task.row_count));
+    }
     for (int64_t first = 0; first < blocks; first += kPanelBlocks) {
       const int64_t n =
           blocks - first < kPanelBlocks ? blocks - first : kPanelBlocks;
-      DecodePanel<L>(groups, first, n, panel);
-      Tiles<L>(task, panel, first, n, c);
+      for (int64_t at = g, i = 0; at < end; at += kTileGroups, ++i) {
+        DecodePanel<L>(TileWeights(task, at, group_bytes).groups, first, n,
+                       panel);
+        Tiles<L>(task, panel, first, n, c[i]);
+      }
     }
-    StoreTile(task, g, c);
+    for (int64_t at = g, i = 0; at < end; at += kTileGroups, ++i) {
+      StoreTile(task, at, c[i]);
+    }
   }
 }
 

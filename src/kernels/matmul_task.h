@@ -10,7 +10,7 @@
 namespace carat {
 
 // Most activation rows of one task: what a thread's result tile is sized for.
-inline constexpr int kMaxTaskRows = 128;
+inline constexpr int kMaxTaskRows = 192;
 
 struct MatMulTask {
   const PackedMatrix* w = nullptr;
