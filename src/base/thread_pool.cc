@@ -126,8 +126,10 @@ struct ThreadPool::State {
         wake.wait(lock, changed);
         sleeping.fetch_sub(1, std::memory_order_seq_cst);
       }
-      if (stop.load(std::memory_order_acquire)) return;
+      // In this order: the epoch that announces the end has `stop` before it,
+      // and must not be taken for one of the loops.
       seen = Epoch(slot.range.load(std::memory_order_acquire));
+      if (stop.load(std::memory_order_acquire)) return;
       Drain(thread);
     }
   }

@@ -97,6 +97,18 @@ TEST(ThreadPoolTest, AThreadThatIsStuckLosesItsOtherTasks) {
   EXPECT_EQ(finished.load(), kTasks);
 }
 
+TEST(ThreadPoolTest, EndsRightAfterALoopThatNeededNoWorker) {
+  // Workers may still be on their way into the loop when the pool ends.
+  for (int i = 0; i < 500; ++i) {
+    std::atomic<int> ran{0};
+    {
+      ThreadPool pool(4);
+      pool.ParallelFor(2, [&](size_t, int) { ++ran; });
+    }
+    ASSERT_EQ(ran, 2);
+  }
+}
+
 TEST(ThreadPoolTest, IdleWorkersSleep) {
   ThreadPool pool(4);
   pool.ParallelFor(8, [](size_t, int) {});
