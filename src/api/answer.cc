@@ -1,5 +1,6 @@
 #include "api/answer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -11,13 +12,17 @@ using Clock = std::chrono::steady_clock;
 // How soon a client that went away is noticed.
 constexpr int kPollMs = 50;
 
+// The head of a stream waits so long for its model, so that what fails at once
+// has its own HTTP status.
+constexpr int kHeadAfterMs = 1000;
+
 // Sends what the writer produced and remembers when.
 class Outlet {
  public:
   Outlet(const AnswerStyle& style, HttpReply* reply)
       : style_(style), reply_(reply) {}
 
-  bool Send(const std::string& bytes) {
+  bool Send(std::string_view bytes) {
     if (!reply_->started()) {
       HttpHeaders headers = style_.headers;
       headers.emplace_back("content-type", style_.content_type);
@@ -27,9 +32,9 @@ class Outlet {
     last_ = Clock::now();
     return bytes.empty() || reply_->Write(bytes);
   }
-  bool quiet() const {
-    return Clock::now() - last_ >=
-           std::chrono::milliseconds(style_.keep_alive_ms);
+  bool quiet() const { return quiet_for(style_.keep_alive_ms); }
+  bool quiet_for(int ms) const {
+    return Clock::now() - last_ >= std::chrono::milliseconds(ms);
   }
 
  private:
@@ -37,6 +42,21 @@ class Outlet {
   HttpReply* reply_;
   Clock::time_point last_ = Clock::now();
 };
+
+// Adds what an event tells about the work done.
+void Count(const GenerateEvent& event, AnswerFacts* facts) {
+  if (const auto* prompt = std::get_if<PromptDone>(&event)) {
+    facts->prompt_tokens += prompt->prompt_tokens;
+    facts->cached_tokens += prompt->cached_tokens;
+  } else if (const auto* done = std::get_if<Done>(&event)) {
+    facts->output_tokens += done->usage.output_tokens;
+    const double first_ms = done->timings.first_token_ms;
+    if (done->usage.output_tokens > 0 &&
+        (facts->first_token_ms < 0 || first_ms < facts->first_token_ms)) {
+      facts->first_token_ms = first_ms;
+    }
+  }
+}
 
 // A generation that went wrong inside the engine before anything was said.
 const Done* Failure(const GenerateEvent& event) {
@@ -71,9 +91,39 @@ int HttpStatusOf(StatusCode code) {
   return 500;
 }
 
-void Answer(Engine* engine, const std::vector<GenerateRequest>& requests,
+Status LateError(const AnswerStyle& style, const Status& status,
+                 HttpReply* reply) {
+  if (reply->started()) reply->Write(style.late_error(status));
+  return status;
+}
+
+Result<ModelLease> AcquireFor(const AnswerStyle& style, ModelHost* host,
+                              std::string_view name,
+                              std::optional<int64_t> keep_alive_s,
+                              HttpReply* reply) {
+  Outlet outlet(style, reply);
+  const int head_ms = std::min(style.keep_alive_ms, kHeadAfterMs);
+  const auto waiting = [&] {
+    const bool head_due =
+        style.stream && !reply->started() && outlet.quiet_for(head_ms);
+    if (head_due || outlet.quiet()) outlet.Send(style.first_keep_alive);
+    return !reply->gone();
+  };
+  auto lease =
+      host->Acquire(name, {.keep_alive_s = keep_alive_s, .waiting = waiting});
+  if (!lease.ok()) return LateError(style, lease.status(), reply);
+  return lease;
+}
+
+void Answer(const ModelLease& lease,
+            const std::vector<GenerateRequest>& requests,
             const AnswerStyle& style, AnswerWriter* writer, HttpReply* reply) {
+  Engine* engine = lease.engine.get();
   const auto fail = [&](const Status& status) {
+    if (reply->started()) {
+      reply->Write(style.late_error(status));
+      return;
+    }
     std::string body;
     const int code = writer->Fail(status, &body);
     SendBody(reply, code, "application/json", body, style.headers);
@@ -86,6 +136,7 @@ void Answer(Engine* engine, const std::vector<GenerateRequest>& requests,
     handles.push_back(std::move(handle).value());
   }
 
+  AnswerFacts facts = {.model = lease.model.name};
   Outlet outlet(style, reply);
   if (style.stream && !outlet.Send("")) return;
   size_t open = handles.size();
@@ -103,6 +154,7 @@ void Answer(Engine* engine, const std::vector<GenerateRequest>& requests,
         if (const Done* done = Failure(event); done && !reply->started()) {
           return fail(Internal(done->error));
         }
+        Count(event, &facts);
         writer->Add(static_cast<int>(i), event, &out);
         if (std::holds_alternative<Done>(event)) {
           handles[i].reset();
@@ -110,6 +162,7 @@ void Answer(Engine* engine, const std::vector<GenerateRequest>& requests,
         }
       }
     }
+    reply->Tell(facts);
     if (reply->gone()) return;
     if (!out.empty() && style.stream) {
       if (!outlet.Send(out)) return;

@@ -4,10 +4,15 @@
 #ifndef CARAT_API_ANSWER_H_
 #define CARAT_API_ANSWER_H_
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/http.h"
+#include "api/model_host.h"
 #include "base/status.h"
 #include "carat/request.h"
 #include "runtime/engine.h"
@@ -38,12 +43,30 @@ struct AnswerStyle {
   bool stream = false;
   HttpHeaders headers;        // more of them
   int keep_alive_ms = 15000;  // quiet time before a keep-alive is sent
+  // For the time before there is a writer: keep-alives that may open a body,
+  // and the body's end when the request fails after its head went out.
+  std::string first_keep_alive = " ";
+  std::function<std::string(const Status&)> late_error;
 };
+
+// The model for an answer. While it loads the client is kept patient: after a
+// second the head of a stream goes out, then keep-alives, those of a whole body
+// after a quiet time as in Answer. A failure after that has been written when
+// this returns: who sends errors asks reply->started() first.
+Result<ModelLease> AcquireFor(const AnswerStyle& style, ModelHost* host,
+                              std::string_view name,
+                              std::optional<int64_t> keep_alive_s,
+                              HttpReply* reply);
+
+// Hands on a failure between the two: written where the head is out already.
+Status LateError(const AnswerStyle& style, const Status& status,
+                 HttpReply* reply);
 
 // Runs `requests` (one for each choice) to their end. A client that goes away
 // cancels them. Errors of Submit and of a generation that fails before the
 // head is sent become the writer's Fail.
-void Answer(Engine* engine, const std::vector<GenerateRequest>& requests,
+void Answer(const ModelLease& lease,
+            const std::vector<GenerateRequest>& requests,
             const AnswerStyle& style, AnswerWriter* writer, HttpReply* reply);
 
 // The HTTP status a Status stands for: 400, 404, 429, 499, 503, 504 or 500.

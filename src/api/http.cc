@@ -56,6 +56,10 @@ std::optional<std::string> HttpRequest::Query(std::string_view name) const {
 
 void SendBody(HttpReply* reply, int status, std::string_view content_type,
               std::string_view body, HttpHeaders more) {
+  if (reply->started()) {
+    reply->Write(body);
+    return;
+  }
   more.emplace_back("content-type", content_type);
   more.emplace_back("content-length", std::to_string(body.size()));
   reply->Start(status, more);

@@ -6,6 +6,7 @@
 #ifndef CARAT_API_HTTP_H_
 #define CARAT_API_HTTP_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,15 @@ struct HttpRequest {
   std::optional<std::string> Query(std::string_view name) const;
 };
 
+// What an answer took, for logs. Sums over its choices.
+struct AnswerFacts {
+  std::string model;  // empty: no generation
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;   // of the prompt
+  int64_t output_tokens = 0;   // of answers that came to their end
+  double first_token_ms = -1;  // from submission; -1: none came
+};
+
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
@@ -45,9 +55,12 @@ class HttpReply {
   // The client closed the connection.
   virtual bool gone() const = 0;
   virtual bool started() const = 0;
+  // For whoever keeps a log; the last call counts.
+  virtual void Tell(const AnswerFacts& /*facts*/) {}
 };
 
-// A whole answer at once. Sets content-type and content-length.
+// A whole answer at once. Sets content-type and content-length. Behind a head
+// that went out already to keep the client patient, the body alone.
 void SendBody(HttpReply* reply, int status, std::string_view content_type,
               std::string_view body, HttpHeaders more = {});
 

@@ -47,6 +47,15 @@ struct PullProgress {
   uint64_t done_bytes = 0;
 };
 
+struct AcquireOptions {
+  // How long the model stays after its last use (< 0: for ever), absent: the
+  // server's default.
+  std::optional<int64_t> keep_alive_s;
+  // Called now and then, on the caller's thread, while the model loads. False
+  // gives up (kCancelled); the load goes on for others.
+  std::function<bool()> waiting;
+};
+
 class ModelHost {
  public:
   virtual ~ModelHost() = default;
@@ -61,12 +70,10 @@ class ModelHost {
   // The file's metadata for people and tools, as a JSON object (GGUF keys).
   virtual Result<Json> Metadata(const HostedModel& model) = 0;
 
-  // Loads the model unless it is in memory; waits for that. `keep_alive_s`:
-  // how long it stays after its last use (< 0: for ever), absent: the
-  // server's default. Errors: as Find, kResourceExhausted (does not fit),
-  // kUnavailable (going down).
+  // Loads the model unless it is in memory; waits for that. Errors: as Find,
+  // kResourceExhausted (does not fit), kUnavailable (going down).
   virtual Result<ModelLease> Acquire(std::string_view name,
-                                     std::optional<int64_t> keep_alive_s) = 0;
+                                     const AcquireOptions& options) = 0;
   virtual std::vector<RunningModel> Running() = 0;
   // Lets go of a loaded model as soon as it is idle. OK when not loaded.
   virtual Status Unload(std::string_view name) = 0;

@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "api/http.h"
@@ -65,9 +67,17 @@ class TestHost : public ModelHost {
   }
 
   Result<ModelLease> Acquire(std::string_view name,
-                             std::optional<int64_t> keep_alive_s) override {
+                             const AcquireOptions& options) override {
     CARAT_ASSIGN_OR_RETURN(HostedModel model, Find(name));
-    last_keep_alive_s = keep_alive_s;
+    last_keep_alive_s = options.keep_alive_s;
+    for (int i = 0; i < load_waits; ++i) {
+      // Longer than a keep-alive of a millisecond.
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      if (options.waiting && !options.waiting()) {
+        return Status(StatusCode::kCancelled, "Nobody waits any more.");
+      }
+    }
+    if (!load_error.ok()) return load_error;
     return ModelLease{std::move(model), engine()};
   }
 
@@ -136,6 +146,8 @@ class TestHost : public ModelHost {
   }
 
   std::optional<int64_t> last_keep_alive_s;
+  int load_waits = 0;  // how often Acquire says that it waits
+  Status load_error;   // what it says then
   std::vector<std::string> unloaded, copies, deleted, blobs;
 
  private:

@@ -1,20 +1,24 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "api/router.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "server/access.h"
 #include "server/http_server.h"
+#include "server/line_writer.h"
 #include "server/metrics.h"
 #include "server/operations.h"
 #include "server/request_log.h"
@@ -67,7 +71,8 @@ Status Check(ServeArguments* a) {
   return OkStatus();
 }
 
-Result<ModelHostOptions> HostOptions(const ServeArguments& a) {
+Result<ModelHostOptions> HostOptions(const ServeArguments& a,
+                                     LineWriter* lines) {
   ModelHostOptions out;
   out.models = a.models;
   for (const std::string& alias : a.aliases) {
@@ -92,7 +97,9 @@ Result<ModelHostOptions> HostOptions(const ServeArguments& a) {
   out.roots = DefaultRoots();
   out.models_folder = ModelsFolder();
   if (a.log != "off") {
-    out.note = [](const std::string& line) { PrintNote("carat: " + line); };
+    out.note = [lines](const std::string& line) {
+      lines->Write("carat: " + line);
+    };
   }
   return out;
 }
@@ -113,6 +120,19 @@ HttpHandler Routes(const OperationsContext& operations, Api* api) {
   };
 }
 
+// Warnings of the library go where the request log goes.
+class LogSinkGuard {
+ public:
+  explicit LogSinkGuard(LineWriter* lines) {
+    SetLogSink([lines](LogLevel level, std::string_view line) {
+      lines->Write(fmt::format("carat: {}: {}", LogLevelName(level), line));
+    });
+  }
+  ~LogSinkGuard() { SetLogSink({}); }
+  LogSinkGuard(const LogSinkGuard&) = delete;
+  LogSinkGuard& operator=(const LogSinkGuard&) = delete;
+};
+
 LogFormat FormatNamed(const std::string& name) {
   if (name == "off") return LogFormat::kOff;
   return name == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
@@ -121,7 +141,11 @@ LogFormat FormatNamed(const std::string& name) {
 int Serve(ServeArguments a) {
   const Status checked = Check(&a);
   if (!checked.ok()) return FailUsage(checked.message());
-  auto host_options = HostOptions(a);
+  // stderr may be a pipe that nobody reads for a while: no thread that answers
+  // requests waits for it.
+  LineWriter lines(STDERR_FILENO);
+  const LogSinkGuard sink(&lines);
+  auto host_options = HostOptions(a, &lines);
   if (!host_options.ok()) return FailUsage(host_options.status().message());
   auto host = StoreModelHost::Create(std::move(host_options).value());
   if (!host.ok()) return Fail(host.status());
@@ -145,30 +169,32 @@ int Serve(ServeArguments a) {
                                   [&](const RequestRecord& record) {
                                     metrics.Add(record);
                                     if (format == LogFormat::kOff) return;
-                                    PrintNote(FormatRecord(format, record));
+                                    lines.Write(FormatRecord(format, record));
                                   });
   if (!server.ok()) return Fail(server.status());
   running = server->get();
   const bool v6 = (*server)->address().find(':') != std::string::npos;
-  PrintNote(fmt::format("carat: listening on {}://{}{}{}:{}",
-                        a.server.tls_certificate.empty() ? "http" : "https",
-                        v6 ? "[" : "", (*server)->address(), v6 ? "]" : "",
-                        (*server)->port()));
-  Status loaded;
-  if (!a.models.empty()) loaded = (*host)->LoadPinned();
-  if (loaded.ok()) {
-    ready = true;
+  lines.Write(fmt::format("carat: listening on {}://{}{}{}:{}",
+                          a.server.tls_certificate.empty() ? "http" : "https",
+                          v6 ? "[" : "", (*server)->address(), v6 ? "]" : "",
+                          (*server)->port()));
+  const Status loaded =
+      (*host)->LoadPinned([] { return !InterruptGuard::Interrupted(); });
+  // Ending while models load is no failure.
+  const bool failed = !loaded.ok() && !InterruptGuard::Interrupted();
+  if (!failed) {
+    ready = loaded.ok();
     while (!InterruptGuard::Interrupted()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    PrintNote("carat: ending; a second signal ends at once");
+    lines.Write("carat: ending; a second signal ends at once");
   }
   ready = false;
   (*host)->Shutdown();
-  (*server)->Stop(loaded.ok() ? a.drain_seconds * 1000 : 0, nullptr);
+  (*server)->Stop(failed ? 0 : a.drain_seconds * 1000, nullptr);
   running = nullptr;
   server->reset();
-  return loaded.ok() ? kExitOk : Fail(loaded);
+  return failed ? Fail(loaded) : kExitOk;
 }
 
 void AddSafetyOptions(CLI::App& command, ServeArguments* a) {

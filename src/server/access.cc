@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <fstream>
 
+#include "api/gemini/context.h"
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "server/message_reader.h"
 
 namespace carat {
 namespace {
@@ -164,6 +166,23 @@ std::optional<HttpProblem> CheckOrigin(const AccessOptions& access,
       403, fmt::format("Web pages of {} may not use this server; carat serve "
                        "--allow-origin lets them.",
                        QuoteForMessage(*origin))};
+}
+
+std::optional<HttpProblem> CheckHead(const ServerOptions& options,
+                                     const RequestHead& head,
+                                     std::string* caller) {
+  if (auto problem = CheckHost(options.access, head)) return problem;
+  if (auto problem = CheckOrigin(options.access, head)) return problem;
+  // The address of an upload is a secret of its own: clients send its pieces
+  // without a key.
+  const HttpRequest request = {
+      .path = head.path, .query = head.query, .headers = head.headers};
+  if (!IsGeminiUploadPiece(request)) {
+    if (auto problem = CheckKey(options.access, head, caller)) return problem;
+  }
+  const uint64_t most = options.limits.body_bytes;
+  if (head.content_length > most) return BodyTooLarge(most);
+  return std::nullopt;
 }
 
 HttpHeaders CorsHeaders(const AccessOptions& access, const RequestHead& head) {

@@ -33,6 +33,11 @@ std::optional<HttpProblem> CheckHost(const AccessOptions& access,
 std::optional<HttpProblem> CheckOrigin(const AccessOptions& access,
                                        const RequestHead& head);
 
+// All of these and the length of the body: whether the body may come.
+std::optional<HttpProblem> CheckHead(const ServerOptions& options,
+                                     const RequestHead& head,
+                                     std::string* caller);
+
 // Headers that let an allowed origin read the answer; none for others.
 HttpHeaders CorsHeaders(const AccessOptions& access, const RequestHead& head);
 bool IsPreflight(const RequestHead& head);

@@ -10,14 +10,13 @@
 #include <optional>
 #include <utility>
 
-#include "api/gemini/context.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "server/access.h"
-#include "server/chunk_decoder.h"
-#include "server/content_coding.h"
+#include "server/error_body.h"
+#include "server/message_reader.h"
 #include "server/reply_channel.h"
 #include "server/request_head.h"
+#include "server/run_handler.h"
 
 namespace carat {
 namespace {
@@ -36,66 +35,6 @@ constexpr size_t kAheadBytes = 256 << 10;
 // so that the client gets to see the answer.
 constexpr milliseconds kLinger{2000};
 constexpr size_t kLingerBytes = 4 << 20;
-
-const char* ErrorType(int status) {
-  switch (status) {
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 413:
-      return "request_too_large";
-    case 429:
-      return "rate_limit_error";
-    default:
-      return status >= 500 ? "api_error" : "invalid_request_error";
-  }
-}
-
-const char* GoogleStatus(int status) {
-  switch (status) {
-    case 401:
-      return "UNAUTHENTICATED";
-    case 403:
-      return "PERMISSION_DENIED";
-    case 404:
-      return "NOT_FOUND";
-    case 429:
-      return "RESOURCE_EXHAUSTED";
-    case 501:
-      return "UNIMPLEMENTED";
-    case 503:
-      return "UNAVAILABLE";
-    case 504:
-      return "DEADLINE_EXCEEDED";
-    default:
-      return status >= 500 ? "INTERNAL" : "INVALID_ARGUMENT";
-  }
-}
-
-// A body that clients of every protocol can read; Ollama's want a string.
-std::string ErrorBody(const HttpProblem& problem, std::string_view path) {
-  Json body;
-  if (path.starts_with("/api/")) {
-    body = Json::Object{{"error", problem.message}};
-  } else {
-    body = Json::Object{
-        {"type", "error"},
-        {"error", Json::Object{{"message", problem.message},
-                               {"type", ErrorType(problem.status)},
-                               {"param", nullptr},
-                               {"code", problem.status},
-                               {"status", GoogleStatus(problem.status)}}}};
-  }
-  return body.Dump();
-}
-
-// A client's own id if it is harmless in a log line.
-bool IsRequestId(std::string_view id) {
-  return IsHttpToken(id) && id.size() <= 64;
-}
 
 }  // namespace
 
@@ -149,21 +88,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
  private:
-  enum class Wait { kEvent, kTimeout };
-
   void Notify() {
     notified_ = true;
     event_.cancel();
   }
 
-  // Until Notify or `deadline`.
-  asio::awaitable<Wait> WaitUntil(Clock::time_point deadline) {
+  // Until Notify or `deadline`; false: the latter.
+  asio::awaitable<bool> WaitUntil(Clock::time_point deadline) {
     if (!notified_) {
       event_.expires_at(deadline);
       co_await event_.async_wait(kAwait);
     }
-    const bool event = std::exchange(notified_, false);
-    co_return event ? Wait::kEvent : Wait::kTimeout;
+    co_return std::exchange(notified_, false);
   }
 
   asio::awaitable<void> Serve() {
@@ -279,22 +215,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Reads one head into head_. False: the connection is over (`problem` says
   // what to answer before).
   asio::awaitable<bool> ReadHead(std::optional<HttpProblem>* problem) {
-    HeadFinder finder;
+    HeadReader reader(limits_.head_bytes);
     auto deadline = Clock::now() + milliseconds(in_.empty() ? limits_.idle_ms
                                                             : limits_.head_ms);
     bool begun = !in_.empty();
-    bool found = false;
     for (;;) {
-      const auto state = finder.Look(in_);
-      found = state == HeadFinder::State::kFound;
-      if (found) break;
-      if (state == HeadFinder::State::kBad) {
-        *problem = HttpProblem{400,
-                               "The request's head holds a NUL or a line "
-                               "that does not end with CR LF."};
-        co_return false;
-      }
-      if (in_.size() > limits_.head_bytes) break;
+      *problem = reader.Take(&in_, &head_);
+      Consumed();
+      if (*problem || reader.done()) co_return !*problem;
       if (!begun && !in_.empty()) {
         begun = true;
         deadline = Clock::now() + milliseconds(limits_.head_ms);
@@ -302,95 +230,42 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (input_ended_ || broken_ || (draining_ && in_.empty()))
         co_return false;
       waiting_for_request_ = true;
-      const Wait wait = co_await WaitUntil(deadline);
+      const bool event = co_await WaitUntil(deadline);
       waiting_for_request_ = false;
-      if (wait == Wait::kTimeout && !broken_) {
+      if (!event && !broken_) {
         if (begun) {
           *problem = HttpProblem{408, "The request's head took too long."};
         }
         co_return false;
       }
     }
-    if (!found || finder.end() > limits_.head_bytes) {
-      *problem = HttpProblem{
-          431, fmt::format("The request's head is larger than {} bytes.",
-                           limits_.head_bytes)};
-      co_return false;
-    }
-    *problem = ParseHead(std::string_view(in_).substr(0, finder.end()), &head_);
-    in_.erase(0, finder.end());
-    Consumed();
-    co_return !*problem;
   }
 
-  // Who asks, and whether the body may come.
-  std::optional<HttpProblem> CheckAccess(std::string* caller) const {
-    const AccessOptions& access = shared_->options.access;
-    if (auto problem = carat::CheckHost(access, head_)) return problem;
-    if (auto problem = CheckOrigin(access, head_)) return problem;
-    // The address of an upload is a secret of its own: clients send its pieces
-    // without a key.
-    const HttpRequest head = {
-        .path = head_.path, .query = head_.query, .headers = head_.headers};
-    if (!IsGeminiUploadPiece(head)) {
-      if (auto problem = CheckKey(access, head_, caller)) return problem;
-    }
-    if (head_.content_length > limits_.body_bytes) return BodyTooLarge();
-    return std::nullopt;
-  }
-
-  HttpProblem BodyTooLarge() const {
-    return {413, fmt::format("The request's body is larger than {} bytes; "
-                             "carat serve --max-body allows more.",
-                             limits_.body_bytes)};
-  }
-
-  bool ReserveBody(uint64_t bytes) {
-    const uint64_t now = shared_->body_bytes += bytes;
-    reserved_ += bytes;
-    return now <= limits_.all_bodies_bytes;
-  }
-  void ReleaseBody() { shared_->body_bytes -= std::exchange(reserved_, 0); }
-
-  asio::awaitable<std::optional<HttpProblem>> ReadBody(std::string* body) {
-    if (!head_.chunked && head_.content_length == 0) co_return std::nullopt;
+  asio::awaitable<std::optional<HttpProblem>> ReadBody(std::string* body,
+                                                       BodyShare* share) {
+    if (!has_body()) co_return std::nullopt;
     if (head_.expect_continue && in_.empty() &&
         !co_await WriteAll("HTTP/1.1 100 Continue\r\n\r\n")) {
       co_return HttpProblem{0, ""};
     }
     const auto end = Clock::now() + milliseconds(limits_.body_ms);
-    ChunkDecoder chunks(limits_.body_bytes);
+    BodyReader reader(head_, limits_.body_bytes);
     for (;;) {
       const size_t before = body->size();
-      size_t used = 0;
-      bool done = false;
-      if (head_.chunked) {
-        const auto state = chunks.Feed(in_, body, &used);
-        if (state == ChunkDecoder::State::kBad) {
-          co_return HttpProblem{400, "The request's chunks are malformed."};
-        }
-        if (state == ChunkDecoder::State::kTooLarge) co_return BodyTooLarge();
-        done = state == ChunkDecoder::State::kDone;
-      } else {
-        used = static_cast<size_t>(std::min<uint64_t>(
-            in_.size(), head_.content_length - body->size()));
-        body->append(in_, 0, used);
-        done = body->size() == head_.content_length;
-      }
-      in_.erase(0, used);
+      if (auto problem = reader.Take(&in_, body)) co_return problem;
       Consumed();
-      if (!ReserveBody(body->size() - before)) {
+      if (!share->Add(body->size() - before)) {
         co_return HttpProblem{503,
                               "Too many large requests at the same time; "
                               "try again in a while."};
       }
-      if (done) co_return std::nullopt;
+      if (reader.done()) co_return std::nullopt;
       if (broken_) co_return HttpProblem{0, ""};
       if (input_ended_) {
         co_return HttpProblem{400, "The request ended inside its body."};
       }
       const auto stall = Clock::now() + milliseconds(limits_.body_stall_ms);
-      if (co_await WaitUntil(std::min(stall, end)) == Wait::kTimeout) {
+      if (!co_await WaitUntil(std::min(stall, end))) {
         co_return HttpProblem{408, "The request's body took too long."};
       }
     }
@@ -405,10 +280,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   std::string NewId() {
-    if (const std::string* id = head_.Header("x-request-id")) {
-      if (IsRequestId(*id)) return *id;
-    }
-    return fmt::format("req-{:08x}", shared_->next_id++);
+    const std::string own = ClientsRequestId(head_);
+    return own.empty() ? fmt::format("req-{:08x}", shared_->next_id++) : own;
   }
 
   std::shared_ptr<ReplyChannel> NewChannel(const std::string& id, bool keep) {
@@ -431,6 +304,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     record.status = channel.status();
     record.response_bytes = channel.body_bytes();
     record.gone = channel.gone();
+    record.answer = channel.answer();
     record.ms =
         std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     shared_->record(record);
@@ -457,12 +331,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   asio::awaitable<bool> Refuse(const HttpProblem& problem, bool keep) {
     if (problem.status == 0 || broken_) co_return false;
-    HttpHeaders more;
-    if (problem.status == 401) more.emplace_back("www-authenticate", "Bearer");
-    if (problem.status == 503) more.emplace_back("retry-after", "2");
     co_return co_await Reply(problem.status, "application/json",
-                             ErrorBody(problem, head_.path), std::move(more),
-                             keep);
+                             ErrorBody(problem, head_.path),
+                             ErrorHeaders(problem), keep);
   }
 
   bool has_body() const { return head_.chunked || head_.content_length > 0; }
@@ -488,7 +359,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (IsPreflight(head_) && !has_body()) {
       co_return co_await Preflight(keep);
     }
-    if (auto refused = CheckAccess(&caller)) {
+    if (auto refused = CheckHead(shared_->options, head_, &caller)) {
       // A body that was not read would be taken for the next request.
       co_return co_await Refuse(*refused, keep && !has_body());
     }
@@ -497,52 +368,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
                            .query = head_.query,
                            .headers = head_.headers,
                            .caller = caller};
-    if (auto refused = co_await ReadBody(&request.body)) {
-      ReleaseBody();
+    BodyShare share(shared_);
+    if (auto refused = co_await ReadBody(&request.body, &share)) {
       co_return co_await Refuse(*refused, false);
     }
-    const bool again = co_await Hand(std::move(request), keep);
-    ReleaseBody();
-    co_return again;
+    co_return co_await Hand(std::move(request), keep);
   }
 
   asio::awaitable<bool> Preflight(bool keep) {
     const AccessOptions& access = shared_->options.access;
-    auto problem = carat::CheckHost(access, head_);
+    auto problem = CheckHost(access, head_);
     if (!problem) problem = CheckOrigin(access, head_);
     if (problem) co_return co_await Refuse(*problem, keep);
     co_return co_await Reply(204, "text/plain", "", PreflightHeaders(head_),
                              keep);
-  }
-
-  // Runs on the handler's thread.
-  static void Answer(const ConnectionShared& shared, HttpRequest request,
-                     ReplyChannel* channel) {
-    const auto refuse = [&](int status, const std::string& message) {
-      SendBody(channel, status, "application/json",
-               ErrorBody({status, message}, request.path));
-    };
-    try {
-      const std::string* coding = request.Header("content-encoding");
-      if (coding != nullptr && !request.body.empty()) {
-        auto body = DecodeContent(*coding, std::move(request.body),
-                                  shared.options.limits.body_bytes);
-        if (!body.ok()) {
-          const StatusCode code = body.status().code();
-          return refuse(code == StatusCode::kUnsupported         ? 415
-                        : code == StatusCode::kResourceExhausted ? 413
-                                                                 : 400,
-                        body.status().message());
-        }
-        request.body = std::move(body).value();
-      }
-      shared.handler(request, channel);
-    } catch (const std::bad_alloc&) {
-      if (!channel->started()) refuse(503, "Memory ran out.");
-    } catch (const std::exception& error) {
-      Log(LogLevel::kError, "a handler failed: {}", error.what());
-      if (!channel->started()) refuse(500, "The request failed inside carat.");
-    }
   }
 
   asio::awaitable<bool> Hand(HttpRequest request, bool keep) {
@@ -559,7 +398,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ++shared_->requests;
     auto job = [shared = shared_, channel = channel_,
                 moved = std::make_shared<HttpRequest>(std::move(request))] {
-      Answer(*shared, std::move(*moved), channel.get());
+      RunHandler(shared->handler, shared->options.limits.body_bytes,
+                 std::move(*moved), channel.get());
       channel->Finish();
       --shared->requests;
     };
@@ -603,7 +443,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         Consumed();
         const auto end = Clock::now() + kLinger;
         while (!input_ended_ && !broken_ && !draining_) {
-          if (co_await WaitUntil(end) == Wait::kTimeout) break;
+          if (!co_await WaitUntil(end)) break;
         }
       }
     }
@@ -632,7 +472,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   RequestHead head_;
   bool last_request_ = false;
-  uint64_t reserved_ = 0;
   std::shared_ptr<ReplyChannel> channel_;
 };
 

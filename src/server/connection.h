@@ -41,6 +41,26 @@ struct ConnectionShared {
   std::set<Connection*> open;  // I/O thread only
 };
 
+// What one request's body takes of the memory for all bodies.
+class BodyShare {
+ public:
+  explicit BodyShare(ConnectionShared* shared) : shared_(shared) {}
+  ~BodyShare() { shared_->body_bytes -= bytes_; }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+
+  // False: that is too much.
+  bool Add(uint64_t bytes) {
+    bytes_ += bytes;
+    const uint64_t now = shared_->body_bytes += bytes;
+    return now <= shared_->options.limits.all_bodies_bytes;
+  }
+
+ private:
+  ConnectionShared* shared_;
+  uint64_t bytes_ = 0;
+};
+
 // Takes over the socket `fd`; serves it until it is closed, then calls
 // `closed`.
 void StartConnection(ConnectionShared* shared, int fd, bool v6,

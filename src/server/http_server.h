@@ -23,6 +23,7 @@ struct RequestRecord {
   double ms = 0;
   uint64_t request_bytes = 0, response_bytes = 0;
   bool gone = false;  // the client left before the end
+  AnswerFacts answer;
 };
 
 struct ServerStats {

@@ -54,7 +54,7 @@ Result<Json> Tokenize(const OperationsContext& context,
     return InvalidArgument("Give the text as \"content\" or \"prompt\".");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(model, std::nullopt));
+                         context.host->Acquire(model, {}));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids =
       tokenizer.Encode(prompt ? *prompt : *content,
@@ -89,7 +89,7 @@ Result<Json> Detokenize(const OperationsContext& context,
     return InvalidArgument("Give the token ids as \"tokens\", an array.");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(model, std::nullopt));
+                         context.host->Acquire(model, {}));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids;
   for (const Json& given : tokens->as_array()) {
@@ -111,7 +111,7 @@ Result<Json> ApplyTemplate(const OperationsContext& context,
   CARAT_ASSIGN_OR_RETURN(ChatRequest chat,
                          ReadChatRequest(body, ThinkDefault::kOff));
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(chat.model, std::nullopt));
+                         context.host->Acquire(chat.model, {}));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> ids,
                          lease.engine->PromptTokens(chat.generate));
   return Json(Json::Object{

@@ -198,6 +198,16 @@ void ReplyChannel::SetBroken() {
   drained_.notify_all();
 }
 
+void ReplyChannel::Tell(const AnswerFacts& facts) {
+  std::lock_guard lock(mutex_);
+  answer_ = facts;
+}
+
+AnswerFacts ReplyChannel::answer() const {
+  std::lock_guard lock(mutex_);
+  return answer_;
+}
+
 bool ReplyChannel::keep_alive() const {
   std::lock_guard lock(mutex_);
   return keep_alive_ && !close_;

@@ -31,6 +31,7 @@ class ReplyChannel : public HttpReply {
   bool Write(std::string_view bytes) override;
   bool gone() const override { return gone_; }
   bool started() const override { return status_ != 0; }
+  void Tell(const AnswerFacts& facts) override;
   // The handler has returned. What it left out is made good or, where the
   // client was promised more, ends the connection.
   void Finish();
@@ -48,6 +49,7 @@ class ReplyChannel : public HttpReply {
 
   int status() const { return status_; }
   uint64_t body_bytes() const { return sent_bytes_; }
+  AnswerFacts answer() const;
 
  private:
   void Append(std::string_view bytes);  // with mutex_ held
@@ -68,6 +70,7 @@ class ReplyChannel : public HttpReply {
   bool chunked_ = false;
   bool has_length_ = false;
   uint64_t promised_bytes_ = 0;
+  AnswerFacts answer_;
 };
 
 // "Not Found" for 404; "Status" for what has no name.

@@ -227,6 +227,12 @@ bool IsHttpToken(std::string_view text) {
   });
 }
 
+std::string ClientsRequestId(const RequestHead& head) {
+  const std::string* id = head.Header("x-request-id");
+  return id != nullptr && IsHttpToken(*id) && id->size() <= 64 ? *id
+                                                               : std::string();
+}
+
 const std::string* RequestHead::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (key == name) return &value;

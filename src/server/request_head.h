@@ -58,6 +58,10 @@ inline constexpr size_t kMaxHeaderFields = 100;
 // `bytes`: the head with its empty line.
 std::optional<HttpProblem> ParseHead(std::string_view bytes, RequestHead* out);
 
+// The x-request-id that a client chose, if it is harmless in a log line; else
+// nothing.
+std::string ClientsRequestId(const RequestHead& head);
+
 // Token characters of RFC 9110, at least one of them.
 bool IsHttpToken(std::string_view text);
 

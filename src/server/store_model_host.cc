@@ -1,98 +1,36 @@
 #include "server/store_model_host.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/memory_info.h"
 #include "base/thread_pool.h"
-#include "base/utf8.h"
-#include "chat/chat_format.h"
 #include "formats/model_file.h"
 #include "runtime/memory_plan.h"
+#include "server/model_catalog.h"
 #include "server/own_models.h"
-#include "store/store.h"
-#include "tokenizer/tokenizer.h"
 
 namespace carat {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kRescan = std::chrono::seconds(2);
+// How often who waits for a load is asked whether to go on.
+constexpr auto kPoll = std::chrono::milliseconds(50);
 constexpr int64_t kSmallestContext = 2048;
-constexpr size_t kMaxShownArray = 16;  // metadata arrays that are longer: size
 
 int64_t Now() { return static_cast<int64_t>(std::time(nullptr)); }
 
 std::string HumanGib(uint64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30));
-}
-
-// Ollama names its files by content; for others the digest stands for path,
-// size and time of the last change.
-std::string DigestOf(const std::string& path, uint64_t bytes,
-                     int64_t modified) {
-  constexpr std::string_view kBlob = "sha256-";
-  const size_t slash = path.rfind('/');
-  const std::string file =
-      path.substr(slash == std::string::npos ? 0 : slash + 1);
-  if (file.size() == kBlob.size() + 64 && file.starts_with(kBlob)) {
-    return file.substr(kBlob.size());
-  }
-  return Sha256Hex(fmt::format("{}\n{}\n{}", path, bytes, modified));
-}
-
-HostedModel Hosted(const FoundModel& found) {
-  HostedModel model = {
-      .name = found.name, .path = found.path, .bytes = found.bytes};
-  struct stat info = {};
-  if (stat(found.path.c_str(), &info) == 0) model.modified_s = info.st_mtime;
-  model.digest = DigestOf(model.path, model.bytes, model.modified_s);
-  return model;
-}
-
-// A model given by its path.
-Result<HostedModel> AtPath(const std::string& path) {
-  CARAT_ASSIGN_OR_RETURN(const auto file, ModelFile::Open(path));
-  FoundModel found = {.path = path, .bytes = file->file_bytes()};
-  std::filesystem::path name(path);
-  if (!name.has_filename()) name = name.parent_path();
-  found.name = name.extension() == ".gguf" ? name.stem() : name.filename();
-  return Hosted(found);
-}
-
-Json MetaJson(const MetaValue& value) {
-  if (const auto* i = std::get_if<int64_t>(&value)) return *i;
-  if (const auto* u = std::get_if<uint64_t>(&value)) return *u;
-  if (const auto* d = std::get_if<double>(&value)) return *d;
-  if (const auto* b = std::get_if<bool>(&value)) return *b;
-  if (const auto* s = std::get_if<std::string_view>(&value)) {
-    return SanitizeUtf8(*s);
-  }
-  const MetaArray& array = std::get<MetaArray>(value);
-  if (array.count > kMaxShownArray) return nullptr;
-  Json out = Json::MakeArray();
-  for (size_t i = 0; i < array.count; ++i) {
-    if (array.type == MetaType::kString) {
-      out.Append(SanitizeUtf8(array.strings[i]));
-    } else if (array.type == MetaType::kF32 || array.type == MetaType::kF64) {
-      out.Append(array.DoubleAt(i));
-    } else {
-      out.Append(array.IntAt(i));
-    }
-  }
-  return out;
 }
 
 struct Slot {
@@ -109,19 +47,33 @@ struct Slot {
   bool unload = false;  // as soon as nobody uses it
 };
 
+Status Ending() {
+  return Status(StatusCode::kUnavailable, "The server is ending.");
+}
+
 class HostImpl : public StoreModelHost {
  public:
   explicit HostImpl(ModelHostOptions options)
-      : options_(std::move(options)), folder_(options_.models_folder) {}
+      : options_(std::move(options)),
+        folder_(options_.models_folder),
+        catalog_({.aliases = options_.aliases,
+                  .roots = options_.roots,
+                  .chat_format = options_.engine.chat_format}) {}
   ~HostImpl() override;
   Status Open();
 
-  std::vector<HostedModel> List() override;
-  Result<HostedModel> Find(std::string_view name) override;
-  Result<ModelInfo> Describe(const HostedModel& model) override;
-  Result<Json> Metadata(const HostedModel& model) override;
+  std::vector<HostedModel> List() override { return catalog_.List(); }
+  Result<HostedModel> Find(std::string_view name) override {
+    return catalog_.Find(name);
+  }
+  Result<ModelInfo> Describe(const HostedModel& model) override {
+    return catalog_.Describe(model);
+  }
+  Result<Json> Metadata(const HostedModel& model) override {
+    return catalog_.Metadata(model);
+  }
   Result<ModelLease> Acquire(std::string_view name,
-                             std::optional<int64_t> keep_alive_s) override;
+                             const AcquireOptions& options) override;
   std::vector<RunningModel> Running() override;
   Status Unload(std::string_view name) override;
   Status Pull(
@@ -137,7 +89,7 @@ class HostImpl : public StoreModelHost {
   Status PutBlob(const std::string& digest, std::string_view bytes) override {
     return folder_.PutBlob(digest, bytes);
   }
-  Status LoadPinned() override;
+  Status LoadPinned(const std::function<bool()>& waiting) override;
   void Shutdown() override;
   uint64_t memory_bytes() const override { return options_.memory_bytes; }
 
@@ -145,10 +97,9 @@ class HostImpl : public StoreModelHost {
   using SlotPtr = std::shared_ptr<Slot>;
   using Lock = std::unique_lock<std::mutex>;
 
-  std::shared_ptr<const Store> Scan();
-  void Rescan();
-  Result<HostedModel> FindOnce(std::string_view name);
-  bool IsPinned(const HostedModel& model) const;
+  SlotPtr StartLoading(const HostedModel& model);
+  // On a thread of its own.
+  void LoadAndTell(const SlotPtr& slot);
   Status Load(Slot* slot);
   // Idle models go, least recently used first, until `bytes` are free.
   bool MakeRoom(uint64_t bytes, uint64_t* free_bytes);
@@ -161,31 +112,19 @@ class HostImpl : public StoreModelHost {
 
   ModelHostOptions options_;
   const OwnModels folder_;
-  std::vector<HostedModel> pinned_;
-
-  std::mutex scan_mutex_;
-  std::shared_ptr<const Store> store_;
-  Clock::time_point scanned_;
-  std::map<std::string, ModelInfo> described_;  // by digest
+  ModelCatalog catalog_;
 
   std::mutex load_mutex_;  // one model is loaded at a time
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, SlotPtr> slots_;  // by path
+  int loading_ = 0;                       // threads that load
   bool stop_ = false;
   std::thread reaper_;
 };
 
 Status HostImpl::Open() {
-  for (const std::string& name : options_.models) {
-    if (IsModelPath(name)) {
-      CARAT_ASSIGN_OR_RETURN(HostedModel model, AtPath(name));
-      pinned_.push_back(std::move(model));
-    } else {
-      CARAT_ASSIGN_OR_RETURN(const FoundModel found, Scan()->Resolve(name));
-      pinned_.push_back(Hosted(found));
-    }
-  }
+  CARAT_RETURN_IF_ERROR(catalog_.Pin(options_.models));
   if (options_.memory_bytes == 0) {
     options_.memory_bytes = ReadMemoryInfo().available / 10 * 9;
   }
@@ -199,11 +138,13 @@ Status HostImpl::Open() {
 HostImpl::~HostImpl() {
   Shutdown();
   if (reaper_.joinable()) reaper_.join();
+  Lock lock(mutex_);
+  changed_.wait(lock, [&] { return loading_ == 0; });
 }
 
-Status HostImpl::LoadPinned() {
-  for (const HostedModel& model : pinned_) {
-    CARAT_RETURN_IF_ERROR(Acquire(model.name, std::nullopt).status());
+Status HostImpl::LoadPinned(const std::function<bool()>& waiting) {
+  for (const HostedModel& model : catalog_.pinned()) {
+    CARAT_RETURN_IF_ERROR(Acquire(model.name, {.waiting = waiting}).status());
   }
   return OkStatus();
 }
@@ -212,109 +153,6 @@ void HostImpl::Shutdown() {
   std::lock_guard lock(mutex_);
   stop_ = true;
   changed_.notify_all();
-}
-
-std::shared_ptr<const Store> HostImpl::Scan() {
-  std::lock_guard lock(scan_mutex_);
-  if (store_ == nullptr || Clock::now() - scanned_ > kRescan) {
-    store_ = std::make_shared<Store>(options_.roots);
-    scanned_ = Clock::now();
-  }
-  return store_;
-}
-
-void HostImpl::Rescan() {
-  std::lock_guard lock(scan_mutex_);
-  store_.reset();
-}
-
-std::vector<HostedModel> HostImpl::List() {
-  std::vector<HostedModel> out = pinned_;
-  for (const FoundModel& found : Scan()->models()) {
-    const bool known = std::any_of(
-        out.begin(), out.end(),
-        [&](const HostedModel& model) { return model.name == found.name; });
-    if (!known) out.push_back(Hosted(found));
-  }
-  std::sort(out.begin(), out.end(),
-            [](const HostedModel& a, const HostedModel& b) {
-              return a.name < b.name;
-            });
-  return out;
-}
-
-Result<HostedModel> HostImpl::FindOnce(std::string_view name) {
-  for (const HostedModel& model : pinned_) {
-    if (model.name == name) return model;
-  }
-  // Never a path: names of requests do not reach the file system.
-  auto found = Scan()->Resolve(name);
-  if (found.ok()) return Hosted(*found);
-  constexpr std::string_view kLatest = ":latest";
-  if (found.status().code() == StatusCode::kNotFound &&
-      name.ends_with(kLatest)) {
-    return FindOnce(name.substr(0, name.size() - kLatest.size()));
-  }
-  return found.status();
-}
-
-Result<HostedModel> HostImpl::Find(std::string_view name) {
-  if (name.empty()) {
-    if (!pinned_.empty()) return pinned_.front();
-    const std::vector<HostedModel> all = List();
-    if (all.size() == 1) return all.front();
-    return InvalidArgument(
-        "The request names no model and the server has no default; name one "
-        "of /v1/models.");
-  }
-  const auto alias = options_.aliases.find(std::string(name));
-  if (alias != options_.aliases.end()) return FindOnce(alias->second);
-  auto found = FindOnce(name);
-  const auto any = options_.aliases.find("*");
-  if (!found.ok() && found.status().code() == StatusCode::kNotFound &&
-      any != options_.aliases.end()) {
-    return FindOnce(any->second);
-  }
-  return found;
-}
-
-bool HostImpl::IsPinned(const HostedModel& model) const {
-  return std::any_of(
-      pinned_.begin(), pinned_.end(),
-      [&](const HostedModel& other) { return other.path == model.path; });
-}
-
-Result<ModelInfo> HostImpl::Describe(const HostedModel& model) {
-  {
-    std::lock_guard lock(scan_mutex_);
-    const auto known = described_.find(model.digest);
-    if (known != described_.end()) return known->second;
-  }
-  CARAT_ASSIGN_OR_RETURN(const auto file, ModelFile::Open(model.path));
-  CARAT_ASSIGN_OR_RETURN(ModelInfo info, ReadModelInfo(*file));
-  CARAT_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::FromModelFile(*file));
-  info.capabilities = {"completion"};
-  const auto format =
-      DetectChatFormat(*file, *tokenizer, options_.engine.chat_format);
-  if (format.ok()) {
-    info.chat_format = std::string((*format)->name());
-    if (info.chat_format != "none") info.capabilities.push_back("chat");
-    if ((*format)->supports_tools()) info.capabilities.push_back("tools");
-    if ((*format)->supports_thinking()) info.capabilities.push_back("thinking");
-  }
-  std::lock_guard lock(scan_mutex_);
-  described_[model.digest] = info;
-  return info;
-}
-
-Result<Json> HostImpl::Metadata(const HostedModel& model) {
-  CARAT_ASSIGN_OR_RETURN(const auto file, ModelFile::Open(model.path));
-  Json out = Json::MakeObject();
-  for (const auto& [key, value] : file->metadata().all()) {
-    out.Set(SanitizeUtf8(key), MetaJson(value));
-  }
-  if (file->kind() == ModelFile::Kind::kSafetensors) out = file->config();
-  return out;
 }
 
 bool HostImpl::MakeRoom(uint64_t bytes, uint64_t* free_bytes) {
@@ -382,46 +220,63 @@ Status HostImpl::Load(Slot* slot) {
   return OkStatus();
 }
 
+// With mutex_ held.
+HostImpl::SlotPtr HostImpl::StartLoading(const HostedModel& model) {
+  auto slot = std::make_shared<Slot>();
+  slot->model = model;
+  slot->pinned = catalog_.IsPinned(model);
+  slot->keep_alive_s = slot->pinned ? -1 : options_.keep_alive_s;
+  slots_[model.path] = slot;
+  ++loading_;
+  std::thread([this, slot] { LoadAndTell(slot); }).detach();
+  return slot;
+}
+
+void HostImpl::LoadAndTell(const SlotPtr& slot) {
+  const auto begin = Clock::now();
+  const Status status = Load(slot.get());
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - begin).count();
+  if (status.ok()) {
+    Note(fmt::format("loaded {} in {:.2f} s, {}, context {}", slot->model.name,
+                     seconds, HumanGib(slot->memory_bytes),
+                     slot->engine->context_tokens()));
+  }
+  std::lock_guard lock(mutex_);
+  slot->error = status;
+  slot->state = status.ok() ? Slot::State::kReady : Slot::State::kFailed;
+  slot->last_use = Clock::now();
+  if (!status.ok()) slots_.erase(slot->model.path);
+  --loading_;
+  // Under the lock: whoever waits for the last loader may destroy this.
+  changed_.notify_all();
+}
+
 Result<ModelLease> HostImpl::Acquire(std::string_view name,
-                                     std::optional<int64_t> keep_alive_s) {
+                                     const AcquireOptions& options) {
   CARAT_ASSIGN_OR_RETURN(HostedModel model, Find(name));
-  SlotPtr slot;
   Lock lock(mutex_);
-  if (stop_) return Status(StatusCode::kUnavailable, "The server is ending.");
   const auto found = slots_.find(model.path);
-  if (found == slots_.end()) {
-    slot = std::make_shared<Slot>();
-    slot->model = model;
-    slot->pinned = IsPinned(model);
-    slot->users = 1;
-    slots_[model.path] = slot;
+  if (stop_) return Ending();
+  const SlotPtr slot =
+      found == slots_.end() ? StartLoading(model) : found->second;
+  ++slot->users;
+  while (slot->state == Slot::State::kLoading) {
+    changed_.wait_for(lock, kPoll);
+    if (slot->state != Slot::State::kLoading || !options.waiting) continue;
     lock.unlock();
-    const auto begin = Clock::now();
-    Status status = Load(slot.get());
-    const double seconds =
-        std::chrono::duration<double>(Clock::now() - begin).count();
+    const bool go_on = options.waiting();
     lock.lock();
-    slot->error = status;
-    slot->state = status.ok() ? Slot::State::kReady : Slot::State::kFailed;
-    if (!status.ok()) slots_.erase(model.path);
-    changed_.notify_all();
-    if (status.ok()) {
-      Note(fmt::format("loaded {} in {:.2f} s, {}, context {}", model.name,
-                       seconds, HumanGib(slot->memory_bytes),
-                       slot->engine->context_tokens()));
-    }
-  } else {
-    slot = found->second;
-    ++slot->users;
-    changed_.wait(lock, [&] { return slot->state != Slot::State::kLoading; });
+    if (go_on && !stop_) continue;
+    --slot->users;
+    if (stop_) return Ending();
+    return Status(StatusCode::kCancelled,
+                  "The request was given up while its model was loading.");
   }
   if (slot->state == Slot::State::kFailed) return slot->error;
   slot->unload = false;
-  if (keep_alive_s) {
-    slot->keep_alive_s = *keep_alive_s;
-  } else {
-    slot->keep_alive_s = slot->pinned ? -1 : options_.keep_alive_s;
-  }
+  slot->keep_alive_s =
+      options.keep_alive_s.value_or(slot->pinned ? -1 : options_.keep_alive_s);
   slot->last_use = Clock::now();
   ModelLease lease = {.model = std::move(model)};
   lease.engine = std::shared_ptr<Engine>(
@@ -506,22 +361,22 @@ Status HostImpl::Pull(
         "models folder, or use one that another program has fetched.");
   }
   const Status status = options_.pull(name, progress);
-  Rescan();
+  catalog_.Rescan();
   return status;
 }
 
 Status HostImpl::Copy(const std::string& from, const std::string& to) {
   CARAT_ASSIGN_OR_RETURN(const HostedModel model, Find(from));
   const Status status = folder_.Link(model.path, to);
-  Rescan();
+  catalog_.Rescan();
   return status;
 }
 
 Status HostImpl::Delete(const std::string& name) {
   if (name.empty()) return InvalidArgument("Name the model to delete.");
-  CARAT_ASSIGN_OR_RETURN(const HostedModel model, FindOnce(name));
+  CARAT_ASSIGN_OR_RETURN(const HostedModel model, catalog_.FindExact(name));
   CARAT_RETURN_IF_ERROR(folder_.Remove(model.path));
-  Rescan();
+  catalog_.Rescan();
   std::lock_guard lock(mutex_);
   const auto found = slots_.find(model.path);
   if (found != slots_.end()) found->second->unload = true;
@@ -532,7 +387,7 @@ Status HostImpl::Delete(const std::string& name) {
 Status HostImpl::CreateFromBlob(const std::string& name,
                                 const std::string& digest) {
   const Status status = folder_.NameBlob(digest, name);
-  Rescan();
+  catalog_.Rescan();
   return status;
 }
 

@@ -42,8 +42,8 @@ class StoreModelHost : public ModelHost {
   static Result<std::unique_ptr<StoreModelHost>> Create(
       ModelHostOptions options);
 
-  // Loads the models of the command line.
-  virtual Status LoadPinned() = 0;
+  // Loads the models of the command line. `waiting` as in AcquireOptions.
+  virtual Status LoadPinned(const std::function<bool()>& waiting) = 0;
   // From now on nothing is loaded: Acquire says kUnavailable.
   virtual void Shutdown() = 0;
   virtual uint64_t memory_bytes() const = 0;

@@ -25,14 +25,38 @@ void SendError(const Status& status, const std::string& request_id,
            {{"request-id", request_id}});
 }
 
+AnswerStyle StyleOf(const AnthropicContext& context,
+                    const MessagesRequest& request,
+                    const std::string& request_id) {
+  AnswerStyle style;
+  style.stream = request.stream;
+  style.content_type =
+      request.stream ? std::string(kEventStream) : "application/json";
+  style.keep_alive_ms = context.options.keep_alive_ms;
+  style.headers.emplace_back("request-id", request_id);
+  // Strict clients expect message_start before any event.
+  if (style.stream) style.first_keep_alive = kSseComment;
+  style.late_error = [stream = style.stream, request_id](const Status& status) {
+    const Json error = AnthropicError(status.message(),
+                                      HttpStatusOf(status.code()), request_id);
+    if (!stream) return error.Dump();
+    std::string out;
+    AppendSseEvent("error", error, &out);
+    return out;
+  };
+  return style;
+}
+
 Status Messages(AnthropicContext* context, const HttpRequest& http,
                 const std::string& request_id, HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
   CARAT_ASSIGN_OR_RETURN(MessagesRequest request, ReadMessagesRequest(body));
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, std::nullopt));
-  Engine* engine = lease.engine.get();
-  request.generate.sampling = request.sampling.Over(engine->info().sampling);
+  const AnswerStyle style = StyleOf(*context, request, request_id);
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireFor(style, context->host, request.model, std::nullopt, reply));
+  request.generate.sampling =
+      request.sampling.Over(lease.engine->info().sampling);
   MessageAnswer answer = {
       .id = NewId("msg_"),
       .request_id = request_id,
@@ -40,16 +64,10 @@ Status Messages(AnthropicContext* context, const HttpRequest& http,
       .thoughts = !request.generate.think ? Thoughts::kDropped
                   : request.omit_thoughts ? Thoughts::kOmitted
                                           : Thoughts::kShown};
-  AnswerStyle style;
-  style.stream = request.stream;
-  style.content_type =
-      request.stream ? std::string(kEventStream) : "application/json";
-  style.keep_alive_ms = context->options.keep_alive_ms;
-  style.headers.emplace_back("request-id", request_id);
   const auto writer = request.stream ? NewMessageStreamWriter(std::move(answer))
                                      : NewMessageWriter(std::move(answer));
   request.generate.caller = http.caller;
-  Answer(engine, {request.generate}, style, writer.get(), reply);
+  Answer(lease, {request.generate}, style, writer.get(), reply);
   return OkStatus();
 }
 
@@ -59,7 +77,7 @@ Status CountTokens(AnthropicContext* context, const HttpRequest& http,
   CARAT_ASSIGN_OR_RETURN(const MessagesRequest request,
                          ReadMessagesRequest(body));
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, std::nullopt));
+                         context->host->Acquire(request.model, {}));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
                          lease.engine->PromptTokens(request.generate));
   const Json count =
@@ -100,9 +118,10 @@ bool HandleAnthropic(AnthropicContext* context, const HttpRequest& request,
                {{"allow", "POST"}, {"request-id", request_id}});
       return true;
     }
-    // Handlers that fail have written nothing yet.
     const Status status = route.handler(context, request, request_id, reply);
-    if (!status.ok()) SendError(status, request_id, reply);
+    if (!status.ok() && !reply->started()) {
+      SendError(status, request_id, reply);
+    }
     return true;
   }
   return false;

@@ -74,7 +74,7 @@ Result<Json> Create(const GeminiCall& call) {
   CARAT_ASSIGN_OR_RETURN(const int64_t expires_ns, ExpiryIn(fields));
   CARAT_ASSIGN_OR_RETURN(
       const ModelLease lease,
-      call.context->host->Acquire(GeminiModelName(model), std::nullopt));
+      call.context->host->Acquire(GeminiModelName(model), {}));
   const auto files = GeminiFilesOf(call);
   CARAT_ASSIGN_OR_RETURN(const GeminiRequest request,
                          ReadGeminiPrefix(body, TraitsOf(lease), files.get()));

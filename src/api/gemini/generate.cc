@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/answer.h"
 #include "api/body.h"
@@ -15,12 +17,6 @@
 
 namespace carat {
 namespace {
-
-// A request that has been read, with the model it is for.
-struct Prepared {
-  ModelLease lease;
-  GeminiRequest request;
-};
 
 // The body behind the cached prefix that it names, if any.
 Result<Json> WithCache(const GeminiCall& call, const Json& body,
@@ -50,16 +46,38 @@ Result<Json> WithCache(const GeminiCall& call, const Json& body,
   return WithGeminiPrefix(*cache->Find("prefix"), body);
 }
 
-Result<Prepared> Prepare(const GeminiCall& call, const Json& body) {
-  CARAT_ASSIGN_OR_RETURN(ModelLease lease, call.context->host->Acquire(
-                                               call.path.id, std::nullopt));
-  const ModelTraits traits = TraitsOf(lease);
+// What is read once the model is there.
+Result<GeminiRequest> ReadFor(const GeminiCall& call, const Json& body,
+                              const ModelLease& lease) {
   CARAT_ASSIGN_OR_RETURN(const Json whole, WithCache(call, body, lease));
   const auto files = GeminiFilesOf(call);
-  CARAT_ASSIGN_OR_RETURN(GeminiRequest request,
-                         ReadGeminiRequest(whole, traits, files.get()));
+  CARAT_ASSIGN_OR_RETURN(
+      GeminiRequest request,
+      ReadGeminiRequest(whole, TraitsOf(lease), files.get()));
   request.generate.caller = call.request.caller;
-  return Prepared{std::move(lease), std::move(request)};
+  return request;
+}
+
+AnswerStyle StyleOf(const GeminiCall& call, GeminiBody body) {
+  AnswerStyle style;
+  style.stream = body != GeminiBody::kWhole;
+  style.content_type = body == GeminiBody::kEvents
+                           ? std::string(kEventStream)
+                           : "application/json; charset=UTF-8";
+  style.keep_alive_ms = call.context->options.keep_alive_ms;
+  GeminiAnswerOptions options;
+  options.body = body;
+  options.model = call.path.id;
+  style.first_keep_alive = GeminiWriter(options, nullptr).KeepAlive();
+  style.late_error = [body](const Status& status) {
+    const Json error = GeminiErrorBody(status);
+    if (body == GeminiBody::kWhole) return error.Dump(2);
+    if (body == GeminiBody::kArray) return "[" + error.Dump(2) + "]\r\n";
+    std::string out;
+    AppendSseData(error, &out);
+    return out;
+  };
+  return style;
 }
 
 // One request for each candidate. With a seed, each has its own.
@@ -72,50 +90,42 @@ std::vector<GenerateRequest> Candidates(const GeminiRequest& request) {
   return out;
 }
 
-}  // namespace
-
-void HandleGeminiGenerate(const GeminiCall& call) {
-  auto body = ReadJsonObject(call.request);
-  if (!body.ok()) return SendGeminiError(call.reply, body.status());
-  auto prepared = Prepare(call, *body);
-  if (!prepared.ok()) return SendGeminiError(call.reply, prepared.status());
-  const GeminiRequest& request = prepared->request;
-
+Status Generate(const GeminiCall& call) {
+  CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(call.request));
   GeminiAnswerOptions options;
-  options.candidates = request.candidates;
-  options.include_thoughts = request.include_thoughts;
-  options.logprobs = request.generate.sampling.logprobs.has_value();
-  options.top_logprobs = request.generate.sampling.logprobs.value_or(0) > 0;
-  options.model = prepared->lease.model.name;
-  AnswerStyle style;
-  style.content_type = "application/json; charset=UTF-8";
-  style.keep_alive_ms = call.context->options.keep_alive_ms;
   if (call.path.method == "streamGenerateContent") {
-    style.stream = true;
     const bool events = call.request.Query("alt").value_or("") == "sse";
     options.body = events ? GeminiBody::kEvents : GeminiBody::kArray;
-    if (events) style.content_type = std::string(kEventStream);
   }
-  GeminiWriter writer(options, &prepared->lease.engine->tokenizer());
-  Answer(prepared->lease.engine.get(), Candidates(request), style, &writer,
-         call.reply);
+  const AnswerStyle style = StyleOf(call, options.body);
+  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
+                         AcquireFor(style, call.context->host, call.path.id,
+                                    std::nullopt, call.reply));
+  const auto read = ReadFor(call, body, lease);
+  if (!read.ok()) return LateError(style, read.status(), call.reply);
+  options.candidates = read->candidates;
+  options.include_thoughts = read->include_thoughts;
+  options.logprobs = read->generate.sampling.logprobs.has_value();
+  options.top_logprobs = read->generate.sampling.logprobs.value_or(0) > 0;
+  options.model = lease.model.name;
+  GeminiWriter writer(options, &lease.engine->tokenizer());
+  Answer(lease, Candidates(*read), style, &writer, call.reply);
+  return OkStatus();
 }
 
-void HandleGeminiCountTokens(const GeminiCall& call) {
-  auto body = ReadJsonObject(call.request);
-  if (!body.ok()) return SendGeminiError(call.reply, body.status());
+Status CountTokens(const GeminiCall& call) {
+  CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(call.request));
   // Either the contents alone or a whole request one level down.
-  Fields fields(*body, "", Fields::Style::kProto);
+  Fields fields(body, "", Fields::Style::kProto);
   const Json* whole = fields.Object("generateContentRequest");
-  if (!fields.status().ok()) {
-    return SendGeminiError(call.reply, fields.status());
-  }
-  auto prepared = Prepare(call, whole ? *whole : *body);
-  if (!prepared.ok()) return SendGeminiError(call.reply, prepared.status());
-  auto tokens =
-      prepared->lease.engine->PromptTokens(prepared->request.generate);
-  if (!tokens.ok()) return SendGeminiError(call.reply, tokens.status());
-  const int64_t count = static_cast<int64_t>(tokens->size());
+  CARAT_RETURN_IF_ERROR(fields.status());
+  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
+                         call.context->host->Acquire(call.path.id, {}));
+  CARAT_ASSIGN_OR_RETURN(const GeminiRequest request,
+                         ReadFor(call, whole ? *whole : body, lease));
+  CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
+                         lease.engine->PromptTokens(request.generate));
+  const int64_t count = static_cast<int64_t>(tokens.size());
   Json detail = Json::MakeObject();
   detail.Set("modality", "TEXT");
   detail.Set("tokenCount", count);
@@ -125,6 +135,21 @@ void HandleGeminiCountTokens(const GeminiCall& call) {
   out.Set("totalTokens", count);
   out.Set("promptTokensDetails", std::move(details));
   SendGeminiJson(call.reply, out);
+  return OkStatus();
+}
+
+}  // namespace
+
+void HandleGeminiGenerate(const GeminiCall& call) {
+  const Status status = Generate(call);
+  if (!status.ok() && !call.reply->started()) {
+    SendGeminiError(call.reply, status);
+  }
+}
+
+void HandleGeminiCountTokens(const GeminiCall& call) {
+  const Status status = CountTokens(call);
+  if (!status.ok()) SendGeminiError(call.reply, status);
 }
 
 }  // namespace carat

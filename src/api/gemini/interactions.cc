@@ -39,17 +39,36 @@ void Extend(const Json& more, Json* steps) {
   for (const Json& step : more.as_array()) steps->Append(step);
 }
 
+AnswerStyle StyleOf(const GeminiCall& call, const InteractionHead& head) {
+  AnswerStyle style;
+  style.stream = head.stream;
+  style.content_type = head.stream ? std::string(kEventStream) : kJsonType;
+  style.keep_alive_ms = call.context->options.keep_alive_ms;
+  if (style.stream) style.first_keep_alive = kSseComment;
+  style.late_error = [stream = style.stream](const Status& status) {
+    Json error = InteractionErrorBody(status);
+    if (!stream) return error.Dump();
+    error.Set("event_type", "error");
+    std::string out;
+    AppendSseEvent("error", error, &out);
+    return out;
+  };
+  return style;
+}
+
 Status Create(const GeminiCall& call) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(call.request));
   CARAT_ASSIGN_OR_RETURN(const InteractionHead head, ReadInteractionHead(body));
   CARAT_ASSIGN_OR_RETURN(Json steps, HistoryOf(call, head.previous));
   Extend(head.steps, &steps);
+  const AnswerStyle style = StyleOf(call, head);
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         call.context->host->Acquire(head.model, std::nullopt));
+                         AcquireFor(style, call.context->host, head.model,
+                                    std::nullopt, call.reply));
   const auto files = GeminiFilesOf(call);
-  CARAT_ASSIGN_OR_RETURN(
-      GenerateRequest request,
-      ReadInteraction(body, steps, TraitsOf(lease), files.get()));
+  auto read = ReadInteraction(body, steps, TraitsOf(lease), files.get());
+  if (!read.ok()) return LateError(style, read.status(), call.reply);
+  GenerateRequest& request = *read;
   request.caller = call.request.caller;
 
   InteractionOptions options;
@@ -72,12 +91,8 @@ Status Create(const GeminiCall& call) {
       static_cast<void>(stored.ok());
     };
   }
-  AnswerStyle style;
-  style.stream = head.stream;
-  style.content_type = head.stream ? std::string(kEventStream) : kJsonType;
-  style.keep_alive_ms = call.context->options.keep_alive_ms;
   InteractionWriter writer(std::move(options));
-  Answer(lease.engine.get(), {request}, style, &writer, call.reply);
+  Answer(lease, {request}, style, &writer, call.reply);
   return OkStatus();
 }
 
@@ -129,7 +144,7 @@ Status Run(const GeminiCall& call) {
 
 void HandleGeminiInteractions(const GeminiCall& call) {
   const Status status = Run(call);
-  if (status.ok()) return;
+  if (status.ok() || call.reply->started()) return;
   SendBody(call.reply, HttpStatusOf(status.code()), kJsonType,
            InteractionErrorBody(status).Dump());
 }

@@ -77,6 +77,23 @@ Status SendRendered(const OllamaCall& call, const ModelLease& lease,
   return OkStatus();
 }
 
+AnswerStyle StyleOf(const OllamaCall& call, Endpoint endpoint,
+                    const std::string& model, bool stream) {
+  AnswerStyle style;
+  style.content_type = stream ? kLines : "application/json; charset=utf-8";
+  style.stream = stream;
+  style.keep_alive_ms = call.context->options.keep_alive_ms;
+  if (stream) {
+    const OllamaAnswerOptions options = {.chat = endpoint == Endpoint::kChat,
+                                         .model = model};
+    style.first_keep_alive = OllamaWriter(options, nullptr).KeepAlive();
+  }
+  style.late_error = [](const Status& status) {
+    return OllamaErrorBody(status).Dump() + "\n";
+  };
+  return style;
+}
+
 Status Run(const OllamaCall& call, Endpoint endpoint) {
   const int64_t start_ns = WallClockNs();
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(call.request));
@@ -88,17 +105,22 @@ Status Run(const OllamaCall& call, Endpoint endpoint) {
     SendLoaded(call, endpoint, head.model, "unload");
     return OkStatus();
   }
-  auto lease = host->Acquire(head.model, head.keep_alive_s);
+  const bool chat = endpoint == Endpoint::kChat;
+  // An empty request is answered whole, whatever it says.
+  const bool stream = head.stream && !head.empty && !head.render_only;
+  const AnswerStyle style = StyleOf(call, endpoint, head.model, stream);
+  auto lease =
+      AcquireFor(style, host, head.model, head.keep_alive_s, call.reply);
   if (!lease.ok()) return OllamaModelError(head.model, lease.status());
   if (head.empty) {
     SendLoaded(call, endpoint, head.model, "load");
     return OkStatus();
   }
   const ModelTraits traits = TraitsOf(*lease);
-  const bool chat = endpoint == Endpoint::kChat;
-  CARAT_ASSIGN_OR_RETURN(
-      OllamaRequest request,
-      chat ? ReadOllamaChat(body, traits) : ReadOllamaGenerate(body, traits));
+  auto read =
+      chat ? ReadOllamaChat(body, traits) : ReadOllamaGenerate(body, traits);
+  if (!read.ok()) return LateError(style, read.status(), call.reply);
+  OllamaRequest& request = *read;
   if (head.render_only) return SendRendered(call, *lease, request);
   if (request.raw) {
     request.generate.prompt_tokens =
@@ -115,24 +137,23 @@ Status Run(const OllamaCall& call, Endpoint endpoint) {
                               .give_context = !chat && !request.raw,
                               .before = request.generate.messages};
   OllamaWriter writer(std::move(options), &lease->engine->tokenizer());
-  AnswerStyle style;
-  style.content_type = head.stream ? kLines : "application/json; charset=utf-8";
-  style.stream = head.stream;
-  style.keep_alive_ms = call.context->options.keep_alive_ms;
-  Answer(lease->engine.get(), {request.generate}, style, &writer, call.reply);
+  Answer(*lease, {request.generate}, style, &writer, call.reply);
   return OkStatus();
+}
+
+void Handle(const OllamaCall& call, Endpoint endpoint) {
+  const Status status = Run(call, endpoint);
+  if (!status.ok() && !call.reply->started()) {
+    SendOllamaError(call.reply, status);
+  }
 }
 
 }  // namespace
 
-void HandleOllamaChat(const OllamaCall& call) {
-  const Status status = Run(call, Endpoint::kChat);
-  if (!status.ok()) SendOllamaError(call.reply, status);
-}
+void HandleOllamaChat(const OllamaCall& call) { Handle(call, Endpoint::kChat); }
 
 void HandleOllamaGenerate(const OllamaCall& call) {
-  const Status status = Run(call, Endpoint::kGenerate);
-  if (!status.ok()) SendOllamaError(call.reply, status);
+  Handle(call, Endpoint::kGenerate);
 }
 
 }  // namespace carat

@@ -1,5 +1,5 @@
-// The handlers behind OpenAI's routes, and what they share. A handler that
-// returns an error has written nothing yet.
+// The handlers behind OpenAI's routes, and what they share. An error that a
+// handler returns has been written if the head is out, else nothing has.
 #ifndef CARAT_API_OPENAI_HANDLERS_H_
 #define CARAT_API_OPENAI_HANDLERS_H_
 
@@ -16,6 +16,8 @@ namespace carat {
 enum class BodyKind : uint8_t { kWhole, kStream };
 
 AnswerStyle OpenAiStyle(const OpenAiContext& context, BodyKind kind);
+// The same for /v1/responses, whose streams name their events.
+AnswerStyle ResponsesStyle(const OpenAiContext& context, BodyKind kind);
 ThinkDefault DefaultThinking(const OpenAiContext& context);
 // {"object": "response.input_tokens", "input_tokens": ..}.
 Status SendTokenCount(OpenAiContext* context, const std::string& model,

@@ -10,6 +10,7 @@
 #include "api/openai/handlers.h"
 #include "api/openai/read_responses.h"
 #include "api/openai/write_responses.h"
+#include "api/sse.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -88,6 +89,20 @@ std::function<void(const Json&, Message)> Keeper(
 
 }  // namespace
 
+AnswerStyle ResponsesStyle(const OpenAiContext& context, BodyKind kind) {
+  AnswerStyle style = OpenAiStyle(context, kind);
+  if (!style.stream) return style;
+  style.late_error = [](const Status& status) {
+    Json error = *OpenAiError(status).Find("error");
+    error.Set("type", "error");
+    error.Set("sequence_number", 0);
+    std::string out;
+    AppendSseEvent("error", error, &out);
+    return out;
+  };
+  return style;
+}
+
 Status CreateResponse(OpenAiContext* context, const HttpRequest& http,
                       HttpReply* reply) {
   bool previous_found = true;
@@ -95,8 +110,11 @@ Status CreateResponse(OpenAiContext* context, const HttpRequest& http,
       ReadWithHistory(context, http, &previous_found);
   if (!read.ok()) return Refuse(read.status(), previous_found, reply);
   ResponsesRequest& request = *read;
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, std::nullopt));
+  const AnswerStyle style = ResponsesStyle(
+      *context, request.stream ? BodyKind::kStream : BodyKind::kWhole);
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireFor(style, context->host, request.model, std::nullopt, reply));
   Engine* engine = lease.engine.get();
   request.generate.sampling = request.sampling.Over(engine->info().sampling);
   const std::string id = NewId("resp_");
@@ -113,10 +131,7 @@ Status CreateResponse(OpenAiContext* context, const HttpRequest& http,
       .finished = Keeper(context, http, request, id)};
   const auto writer = NewResponseWriter(std::move(answer));
   request.generate.caller = http.caller;
-  Answer(engine, {request.generate},
-         OpenAiStyle(*context,
-                     request.stream ? BodyKind::kStream : BodyKind::kWhole),
-         writer.get(), reply);
+  Answer(lease, {request.generate}, style, writer.get(), reply);
   return OkStatus();
 }
 

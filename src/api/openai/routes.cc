@@ -39,8 +39,10 @@ Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
   CARAT_ASSIGN_OR_RETURN(ChatRequest request,
                          ReadChatRequest(body, DefaultThinking(*context)));
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, std::nullopt));
+  const AnswerStyle style = OpenAiStyle(*context, KindOf(request.stream));
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireFor(style, context->host, request.model, std::nullopt, reply));
   Engine* engine = lease.engine.get();
   request.generate.sampling = request.sampling.Over(engine->info().sampling);
   ChatAnswer answer = {.id = NewId("chatcmpl-"),
@@ -53,8 +55,8 @@ Status Chat(OpenAiContext* context, const HttpRequest& http, HttpReply* reply) {
   const auto writer = request.stream ? NewChatStreamWriter(std::move(answer))
                                      : NewChatWriter(std::move(answer));
   request.generate.caller = http.caller;
-  Answer(engine, Copies(request.generate, request.choices),
-         OpenAiStyle(*context, KindOf(request.stream)), writer.get(), reply);
+  Answer(lease, Copies(request.generate, request.choices), style, writer.get(),
+         reply);
   return OkStatus();
 }
 
@@ -77,8 +79,10 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
   CARAT_ASSIGN_OR_RETURN(CompletionRequest request,
                          ReadCompletionRequest(body));
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, std::nullopt));
+  const AnswerStyle style = OpenAiStyle(*context, KindOf(request.stream));
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireFor(style, context->host, request.model, std::nullopt, reply));
   Engine* engine = lease.engine.get();
   request.generate.sampling = request.sampling.Over(engine->info().sampling);
   std::vector<GenerateRequest> requests = Prompts(request);
@@ -97,7 +101,8 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
       answer.echoes.push_back(one.prompt);
     } else {
       // Ids are checked here because Decode wants valid ones.
-      CARAT_RETURN_IF_ERROR(engine->PromptTokens(one).status());
+      const Status valid = engine->PromptTokens(one).status();
+      if (!valid.ok()) return LateError(style, valid, reply);
       answer.echoes.push_back(
           SanitizeUtf8(engine->tokenizer().Decode(one.prompt_tokens)));
     }
@@ -106,8 +111,7 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
                           ? NewCompletionStreamWriter(std::move(answer))
                           : NewCompletionWriter(std::move(answer));
   for (GenerateRequest& one : requests) one.caller = http.caller;
-  Answer(engine, requests, OpenAiStyle(*context, KindOf(request.stream)),
-         writer.get(), reply);
+  Answer(lease, requests, style, writer.get(), reply);
   return OkStatus();
 }
 
@@ -194,6 +198,13 @@ AnswerStyle OpenAiStyle(const OpenAiContext& context, BodyKind kind) {
       style.stream ? std::string(kEventStream) : "application/json";
   style.keep_alive_ms = context.options.keep_alive_ms;
   style.headers.emplace_back("x-request-id", NewId("req_"));
+  if (style.stream) style.first_keep_alive = kSseComment;
+  style.late_error = [stream = style.stream](const Status& status) {
+    if (!stream) return OpenAiError(status).Dump();
+    std::string out;
+    AppendSseData(OpenAiError(status), &out);
+    return out + "data: [DONE]\n\n";
+  };
   return style;
 }
 
@@ -204,7 +215,7 @@ ThinkDefault DefaultThinking(const OpenAiContext& context) {
 Status SendTokenCount(OpenAiContext* context, const std::string& model,
                       const GenerateRequest& request, HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(model, std::nullopt));
+                         context->host->Acquire(model, {}));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
                          lease.engine->PromptTokens(request));
   const Json count =
@@ -224,9 +235,8 @@ bool HandleOpenAi(OpenAiContext* context, const HttpRequest& request,
       allowed += route.method;
       continue;
     }
-    // Handlers that fail have written nothing yet.
     const Status status = route.handler(context, request, reply);
-    if (!status.ok()) SendOpenAiError(status, reply);
+    if (!status.ok() && !reply->started()) SendOpenAiError(status, reply);
     return true;
   }
   if (allowed.empty()) return false;

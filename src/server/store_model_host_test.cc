@@ -1,0 +1,176 @@
+// Loading and letting go of models, over tiny models on disk.
+#include "server/store_model_host.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace carat {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StoreModelHostTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    const fs::path data = fs::path(CARAT_TEST_DATA);
+    fs::copy(data / "tiny-gguf/gemma3-q4_0.gguf", folder_ / "one.gguf");
+    fs::copy(data / "tiny-gguf/gemma3-q4_0.gguf", folder_ / "two.gguf");
+  }
+  void TearDown() override {
+    host_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void Start(ModelHostOptions options = {}) {
+    options.roots = {{.kind = StoreKind::kCarat, .path = folder_.string()}};
+    options.models_folder = folder_.string();
+    options.engine.threads = 1;
+    options.engine.context_tokens = 512;
+    auto host = StoreModelHost::Create(std::move(options));
+    ASSERT_TRUE(host.ok()) << host.status().message();
+    host_ = std::move(host).value();
+  }
+  size_t Loaded() { return host_->Running().size(); }
+  template <typename Condition>
+  static bool Eventually(Condition condition) {
+    for (int i = 0; i < 30000 && !condition(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return condition();
+  }
+
+  const fs::path folder_ =
+      fs::path(testing::TempDir()) / ("host-" + std::to_string(getpid()));
+  std::unique_ptr<StoreModelHost> host_;
+};
+
+TEST_F(StoreModelHostTest, FindsModelsByNameAliasAndDefault) {
+  ModelHostOptions options;
+  options.models = {"two"};
+  options.aliases = {{"gpt-4o", "one"}, {"*", "two"}};
+  Start(options);
+  EXPECT_EQ(host_->List().size(), 2u);
+  EXPECT_EQ(host_->Find("one")->name, "one");
+  EXPECT_EQ(host_->Find("one:latest")->name, "one");
+  EXPECT_EQ(host_->Find("gpt-4o")->name, "one");
+  EXPECT_EQ(host_->Find("")->name, "two");
+  EXPECT_EQ(host_->Find("whatever")->name, "two");
+  const HostedModel model = *host_->Find("one");
+  EXPECT_EQ(host_->Describe(model)->config.architecture, "gemma3");
+  EXPECT_EQ(*host_->Metadata(model)->Find("general.architecture"),
+            Json("gemma3"));
+}
+
+TEST_F(StoreModelHostTest, NamesAreNeverPaths) {
+  Start();
+  for (const std::string& name :
+       {(folder_ / "one.gguf").string(), std::string("../one.gguf"),
+        std::string("./one.gguf"), std::string("no such")}) {
+    const auto found = host_->Find(name);
+    ASSERT_FALSE(found.ok()) << name;
+    EXPECT_EQ(found.status().code(), StatusCode::kNotFound);
+  }
+  EXPECT_EQ(host_->Find("").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(StoreModelHostTest, AModelIsLoadedOnceForAllWhoWait) {
+  std::atomic<int> loads{0};
+  ModelHostOptions options;
+  options.note = [&](const std::string& line) {
+    if (line.starts_with("loaded")) ++loads;
+  };
+  Start(options);
+  std::vector<std::thread> threads;
+  std::atomic<int> got{0};
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      if (host_->Acquire("one", {}).ok()) ++got;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(got, 8);
+  EXPECT_EQ(loads, 1);
+  EXPECT_EQ(Loaded(), 1u);
+}
+
+TEST_F(StoreModelHostTest, WhoGivesUpLeavesTheLoadToOthers) {
+  Start();
+  const auto lease = host_->Acquire("one", {.waiting = [] { return false; }});
+  // A tiny model may be there before anyone is asked.
+  EXPECT_TRUE(lease.ok() || lease.status().code() == StatusCode::kCancelled);
+  EXPECT_TRUE(Eventually([&] { return Loaded() == 1; }));
+  EXPECT_TRUE(host_->Acquire("one", {}).ok());
+}
+
+TEST_F(StoreModelHostTest, ModelsGoWhenTheirTimeIsOverAndNobodyUsesThem) {
+  Start();
+  {
+    const auto lease = host_->Acquire("one", {.keep_alive_s = 0});
+    ASSERT_TRUE(lease.ok());
+    ASSERT_TRUE(host_->Unload("one").ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(Loaded(), 1u);  // in use
+  }
+  EXPECT_TRUE(Eventually([&] { return Loaded() == 0; }));
+}
+
+TEST_F(StoreModelHostTest, AnIdleModelMakesRoomAndOneInUseDoesNot) {
+  ModelHostOptions probe;
+  Start(probe);
+  ASSERT_TRUE(host_->Acquire("one", {}).ok());
+  const uint64_t bytes = host_->Running()[0].memory_bytes;
+  host_.reset();
+
+  ModelHostOptions options;
+  options.memory_bytes = bytes + bytes / 2;
+  options.engine.kv_bytes = 1;  // as little as one context
+  Start(options);
+  auto first = host_->Acquire("one", {});
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  const auto refused = host_->Acquire("two", {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(refused.status().message().find("GiB"), std::string::npos);
+  first = Status(StatusCode::kCancelled, "let go");
+  EXPECT_TRUE(host_->Acquire("two", {}).ok());
+  EXPECT_EQ(host_->Running()[0].model.name, "two");
+}
+
+TEST_F(StoreModelHostTest, AFileThatIsNoModelFailsForAllAndCanBeTriedAgain) {
+  Start();
+  fs::resize_file(folder_ / "one.gguf", 1000);
+  const auto lease = host_->Acquire("one", {});
+  EXPECT_FALSE(lease.ok());
+  EXPECT_EQ(Loaded(), 0u);
+  EXPECT_FALSE(host_->Acquire("one", {}).ok());
+  EXPECT_TRUE(host_->Acquire("two", {}).ok());
+}
+
+TEST_F(StoreModelHostTest, NothingIsLoadedOnceTheServerEnds) {
+  Start();
+  host_->Shutdown();
+  EXPECT_EQ(host_->Acquire("one", {}).status().code(),
+            StatusCode::kUnavailable);
+}
+
+TEST_F(StoreModelHostTest, CopiesAreFoundAndDeletedOnesAreGone) {
+  Start();
+  ASSERT_TRUE(host_->Copy("one", "three").ok());
+  ASSERT_TRUE(host_->Find("three").ok());
+  ASSERT_TRUE(host_->Delete("three").ok());
+  EXPECT_FALSE(host_->Find("three").ok());
+  EXPECT_TRUE(host_->Find("one").ok());
+  EXPECT_EQ(host_->Pull("any", nullptr).code(), StatusCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace carat
