@@ -1,6 +1,8 @@
 #include "api/gemini/file_store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,9 +24,21 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
 
+// Who asks can do nothing about a full disk but try again later.
 Status WriteError(const std::string& what) {
-  return Internal(
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return Status(
+      full ? StatusCode::kUnavailable : StatusCode::kInternal,
       fmt::format("{} cannot be written: {}.", what, std::strerror(errno)));
+}
+
+// What a client was told is kept stays when the machine goes down.
+bool Sync(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool synced = fsync(fd) == 0;
+  close(fd);
+  return synced;
 }
 
 Json ToJson(const StoredFile& file) {
@@ -254,7 +268,9 @@ Result<StoredFile> FileStore::Finish(const std::string& id) {
                     upload->received, upload->announced));
   }
   upload->out.close();
-  if (!upload->out) return WriteError("The uploaded file");
+  if (!upload->out || !Sync(PathOf(upload->file.id, ".bin"))) {
+    return WriteError("The uploaded file");
+  }
   StoredFile file = upload->file;
   file.bytes = upload->received;
   file.sha256 = ToHex(upload->hash.Finish());
@@ -267,8 +283,10 @@ Result<StoredFile> FileStore::Finish(const std::string& id) {
   out << ToJson(file).Dump() << "\n";
   out.close();
   std::error_code error;
-  if (out) fs::rename(path + ".new", path, error);
-  if (!out || error) return WriteError("The description of the uploaded file");
+  const bool written = out && Sync(path + ".new");
+  if (written) fs::rename(path + ".new", path, error);
+  if (!written || error || !Sync(options_.folder))
+    return WriteError("The description of the uploaded file");
   upload->over = true;
   std::lock_guard<std::mutex> lock(mutex_);
   uploads_.erase(id);
