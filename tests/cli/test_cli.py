@@ -277,8 +277,8 @@ class ShowTest(CaratTestCase):
 
         self.assertLess(kv("--ctx", "64"), kv("--ctx", "512"))
         self.assertEqual(kv("--kv", "f32"), 2 * kv())
-        # 8 bits and a 16-bit scale for 32 of them.
-        self.assertEqual(32 * kv("--kv", "q8"), 17 * kv())
+        # Heads of 16: a byte each and one 16-bit scale.
+        self.assertEqual(32 * kv("--kv", "q8"), 18 * kv())
 
     def test_quantisation_of_gguf(self):
         out = self.good_json("show", TINY_GGUF)
