@@ -58,6 +58,7 @@ enum class PackedLayout : uint8_t {
   kQ6_K,    // 6 bit, 8-bit scales per 16 under f16 per 256
   kIQ4_NL,  // 4-bit code book, f16 scale per 32
   kIQ4_XS,  // 4-bit code book, 6-bit scale per 32 under f16 per 256
+  kMXFP4,   // 4-bit code book, f32 scale per 32
   kIQ,      // 4 bit, own code book and f32 per 256, 8-bit scales per 16
 };
 const char* PackedLayoutName(PackedLayout layout);
@@ -70,9 +71,9 @@ struct PackedMatrix {
   bool empty() const { return layout == PackedLayout::kNone; }
 };
 
-// The layout that a stored type is packed into; kNone for integer types. Types
-// without one of their own are widened to one that holds every value exactly:
-// MXFP4 to kBF16, the IQ1 to IQ3 types to kIQ (0.58 bytes for a weight).
+// The layout that a stored type is packed into; kNone for integer types. The
+// IQ1 to IQ3 types are widened to kIQ (0.58 bytes for a weight), which holds
+// every value exactly.
 PackedLayout LayoutFor(DType type);
 // Bytes of PackedMatrix::data for a matrix of that stored type; 0 if it cannot
 // be packed.

@@ -73,6 +73,9 @@ struct DirectBlock {
       if constexpr (kSpec.codebook == Codebook::kIQ4) {
         return LookUp(kCodebook, code);
       }
+      if constexpr (kSpec.codebook == Codebook::kFp4) {
+        return LookUp(kFp4Codebook, code);
+      }
       if constexpr (kSpec.codebook == Codebook::kInHead) {
         return LookUp(head + kHeadCodebookAt, code);
       }
@@ -99,6 +102,8 @@ struct DirectBlock {
     } else if constexpr (kSpec.kind == ScaleKind::kSub) {
       return Mul(LoadHalfs(head + v * kLanes * 2),
                  LoadI8AsF32(scale + v * kLanes));
+    } else if constexpr (kSpec.kind == ScaleKind::kFloat) {
+      return LoadF32(reinterpret_cast<const float*>(scale) + v * kLanes);
     } else if constexpr (kSpec.kind == ScaleKind::kFloatSubPair) {
       return LoadF32(reinterpret_cast<const float*>(head) + v * kLanes);
     } else {
@@ -551,6 +556,8 @@ inline MatMulTaskFn KernelOf(PackedLayout layout) {
       return &RunQuantized<PackedLayout::kIQ4_NL>;
     case PackedLayout::kIQ4_XS:
       return &RunQuantized<PackedLayout::kIQ4_XS>;
+    case PackedLayout::kMXFP4:
+      return &RunQuantized<PackedLayout::kMXFP4>;
     case PackedLayout::kIQ:
       return &RunQuantized<PackedLayout::kIQ>;
   }

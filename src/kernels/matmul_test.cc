@@ -19,11 +19,11 @@ using testing::RandomActivations;
 using testing::RandomWeights;
 
 constexpr DType kTypes[] = {
-    DType::kF32,    DType::kF16,     DType::kBF16, DType::kQ4_0,
-    DType::kQ4_1,   DType::kQ5_0,    DType::kQ5_1, DType::kQ8_0,
-    DType::kQ3_K,   DType::kQ4_K,    DType::kQ5_K, DType::kQ6_K,
-    DType::kIQ4_NL, DType::kIQ4_XS,  DType::kQ2_K, DType::kIQ1_M,
-    DType::kIQ2_XS, DType::kIQ3_XXS,
+    DType::kF32,    DType::kF16,     DType::kBF16,  DType::kQ4_0,
+    DType::kQ4_1,   DType::kQ5_0,    DType::kQ5_1,  DType::kQ8_0,
+    DType::kQ3_K,   DType::kQ4_K,    DType::kQ5_K,  DType::kQ6_K,
+    DType::kIQ4_NL, DType::kIQ4_XS,  DType::kQ2_K,  DType::kIQ1_M,
+    DType::kIQ2_XS, DType::kIQ3_XXS, DType::kMXFP4,
 };
 
 PackedMatrix Pack(DType type, int64_t rows, int64_t cols, uint64_t seed,
@@ -152,6 +152,7 @@ TEST_P(MatMulTest, ExtremeCodesStayExact) {
         half = half || in_block == at || in_block == at + 1;
       }
       if (!half) bytes[i] = fill;
+      if (type == DType::kMXFP4 && i % block == 0) bytes[i] = 120;
       // Keeps the scattered binary16 finite.
       if (type == DType::kIQ1_M && i % block == 55) bytes[i] &= 0x3f;
     }

@@ -1,11 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cmath>
 #include <cstring>
 #include <limits>
-#include <vector>
 
 #include "kernels/matmul.h"
 #include "kernels/pack_layout.h"
@@ -19,15 +16,6 @@ namespace {
 constexpr size_t kChunkBytes = size_t{8} << 20;
 
 int64_t Groups(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup; }
-
-// Types that can be read as floats, but whose layout is not theirs.
-bool IsWidened(DType type) {
-  const PackedLayout layout = LayoutFor(type);
-  if (type == DType::kF32 || type == DType::kBF16 || type == DType::kF16) {
-    return false;
-  }
-  return FloatBytes(layout) != 0;
-}
 
 // src: [valid_rows] rows of T, row_bytes apart -> dst: [cols][16].
 template <typename T>
@@ -48,31 +36,9 @@ void Interleave(const uint8_t* src, size_t row_bytes, int valid_rows,
   }
 }
 
-// To bf16, which must hold every value of the type.
-void WidenGroup(DType type, const uint8_t* src, size_t row_bytes,
-                int valid_rows, int64_t cols, uint8_t* dst) {
-  constexpr size_t kStrip = 256;  // a multiple of every stored block
-  const size_t block = GetDTypeInfo(type).block;
-  const size_t strip_cols = kStrip % block == 0 ? kStrip : block;
-  std::vector<float> strip(strip_cols);
-  for (int row = 0; row < valid_rows; ++row) {
-    const uint8_t* from = src + static_cast<size_t>(row) * row_bytes;
-    for (size_t c = 0; c < static_cast<size_t>(cols); c += strip_cols) {
-      const size_t n = std::min(strip_cols, static_cast<size_t>(cols) - c);
-      Dequantize(type, from + DTypeBytes(type, c), n, strip.data());
-      for (size_t i = 0; i < n; ++i) {
-        const size_t at = (c + i) * kRowGroup + static_cast<size_t>(row);
-        reinterpret_cast<uint16_t*>(dst)[at] = FloatToBf16(strip[i]);
-      }
-    }
-  }
-}
-
 void PackGroup(DType type, const uint8_t* src, size_t row_bytes, int valid_rows,
                int64_t cols, uint8_t* dst) {
-  if (IsWidened(type)) {
-    WidenGroup(type, src, row_bytes, valid_rows, cols, dst);
-  } else if (type == DType::kF32) {
+  if (type == DType::kF32) {
     Interleave<uint32_t>(src, row_bytes, valid_rows, cols, dst);
   } else if (type == DType::kBF16 || type == DType::kF16) {
     Interleave<uint16_t>(src, row_bytes, valid_rows, cols, dst);
@@ -135,6 +101,8 @@ const char* PackedLayoutName(PackedLayout layout) {
       return "IQ4_NL";
     case PackedLayout::kIQ4_XS:
       return "IQ4_XS";
+    case PackedLayout::kMXFP4:
+      return "MXFP4";
     case PackedLayout::kIQ:
       return "4-bit codes";
   }
@@ -174,7 +142,7 @@ PackedLayout LayoutFor(DType type) {
     case DType::kIQ4_XS:
       return PackedLayout::kIQ4_XS;
     case DType::kMXFP4:
-      return PackedLayout::kBF16;
+      return PackedLayout::kMXFP4;
     case DType::kIQ1_S:
     case DType::kIQ1_M:
     case DType::kIQ2_XXS:

@@ -34,6 +34,13 @@ inline void PutNibbles(const uint8_t* src, Slot to) {
   for (int j = 0; j < 4; ++j) PutWord(to.code(j), Word(src + 4 * j));
 }
 
+void PackMxfp4(const uint8_t* src, Slot to) {
+  constexpr LayoutSpec spec = SpecOf(PackedLayout::kMXFP4);
+  const float scale = HalvedE8m0(src[0]);
+  std::memcpy(to.block + spec.scale_at + 4 * to.row, &scale, 4);
+  PutNibbles(src + 1, to);
+}
+
 // 32 codes, one per byte.
 inline void PutCodes4(const uint32_t code[8], Slot to) {
   for (int j = 0; j < 4; ++j) {
@@ -257,6 +264,9 @@ void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
         case DType::kQ3_K:
           PackQ3K(from, dst, row);
           break;
+        case DType::kMXFP4:
+          PackMxfp4(from, {dst, row});
+          break;
         case DType::kIQ4_XS:
           PackIQ4XS(from, dst, row);
           break;
@@ -298,6 +308,7 @@ int32_t CodeAt(const LayoutSpec& spec, const uint8_t* head,
   const uint8_t pair = block[quad % 4 * kCodeVector + byte];
   int32_t code = quad < 4 ? pair & 15 : pair >> 4;
   if (spec.codebook == Codebook::kIQ4) code = kCodebook[code];
+  if (spec.codebook == Codebook::kFp4) code = kFp4Codebook[code];
   if (spec.codebook == Codebook::kInHead) code = head[kHeadCodebookAt + code];
   if (spec.bits == 5) code |= ((high[byte] >> quad) & 1) << 4;
   if (spec.bits == 6) code |= TwoBitsAt(high, quad, byte) << 4;
@@ -317,6 +328,9 @@ RowBlock ReadRowBlock(PackedLayout layout, const uint8_t* group, int64_t b,
   }
   const uint8_t* scale = block + spec.scale_at;
   switch (spec.kind) {
+    case ScaleKind::kFloat:
+      std::memcpy(&out.scale, scale + 4 * row, 4);
+      break;
     case ScaleKind::kHalf:
       out.scale = HalfAt(scale, row);
       break;

@@ -29,6 +29,7 @@ namespace carat {
 
 enum class ScaleKind : uint8_t {
   kHalf,     // block: f16 scale
+  kFloat,    // block: f32 scale
   kHalfMin,  // block: f16 scale, f16 minimum
   kSubMin,   // head: f16 d, f16 dmin; block: u8 scale, u8 minimum
   kSub,      // head: f16 d; block: i8 scale
@@ -40,7 +41,7 @@ enum class ScaleKind : uint8_t {
   kNibblePair,
 };
 
-enum class Codebook : uint8_t { kNone, kIQ4, kInHead };
+enum class Codebook : uint8_t { kNone, kIQ4, kFp4, kInHead };
 
 struct LayoutSpec {
   int bits;           // of a stored code
@@ -85,6 +86,8 @@ constexpr LayoutSpec SpecOf(PackedLayout layout) {
       return {4, 128, kIQ4, kHalf, 1, 0, 288, 0, 256, 0};
     case PackedLayout::kIQ4_XS:
       return {4, 128, kIQ4, kSub, 8, 32, 272, 0, 256, 0};
+    case PackedLayout::kMXFP4:
+      return {4, 128, kFp4, kFloat, 1, 0, 320, 0, 256, 0};
     case PackedLayout::kIQ:
       return {4, 128, kInHead, kFloatSubPair, 8, 80, 288, 0, 256, 0};
     default:
@@ -119,6 +122,12 @@ inline constexpr int kHeadCodebookAt = 64;
 // Values of the 4-bit code book of IQ4_NL and IQ4_XS, plus 128.
 inline constexpr uint8_t kCodebook[16] = {
     1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+
+// Twice the 4-bit floats (sign, two bits of exponent, one of fraction) of
+// MXFP4, plus 128.
+inline constexpr uint8_t kFp4Codebook[16] = {128, 129, 130, 131, 132, 134,
+                                             136, 140, 128, 127, 126, 125,
+                                             124, 122, 120, 116};
 
 // Bytes of one element of a float layout; 0 for the quantised ones.
 constexpr int FloatBytes(PackedLayout layout) {

@@ -54,9 +54,12 @@ TEST_P(PackTest, PackedBytesStayCloseToStoredBytes) {
   const size_t packed = PackedBytes(type, 64, 768);
   if (LayoutFor(type) == PackedLayout::kIQ) {
     EXPECT_LE(packed, 64 * 768 * 0.59);
-  } else if (type != DType::kMXFP4) {
+  } else {
     const double stored = static_cast<double>(DTypeBytes(type, 64 * 768));
-    EXPECT_LE(packed, (type == DType::kQ3_K ? 1.04 : 1.03) * stored);
+    const double limit = type == DType::kMXFP4  ? 1.18  // an f32 for a byte
+                         : type == DType::kQ3_K ? 1.04
+                                                : 1.03;
+    EXPECT_LE(packed, limit * stored);
   }
 }
 

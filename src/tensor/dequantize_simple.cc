@@ -1,6 +1,7 @@
 // Blocks of 32 elements: one or two f16 numbers (or a power of two) and one
 // code per element. Low nibbles are elements 0 to 15, high ones 16 to 31.
 #include "tensor/dequantize_blocks.h"
+#include "tensor/iq_codes.h"
 
 namespace carat::internal {
 namespace {
@@ -13,17 +14,6 @@ int Nibble(const uint8_t* codes, int i) {
 // Code i of a 5-bit block: the fifth bits are in one little-endian word.
 int FiveBits(const uint8_t* high, const uint8_t* low, int i) {
   return Nibble(low, i) | static_cast<int>(LoadU32(high) >> i & 1) << 4;
-}
-
-// 2^(exponent - 128): half of what the shared exponent of an MX block means,
-// because the table of its elements holds doubled values.
-float HalvedE8m0(uint8_t exponent) {
-  const uint32_t bits = exponent < 2
-                            ? 0x00200000u << exponent
-                            : (static_cast<uint32_t>(exponent) - 1) << 23;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
 }
 
 // The FP4 (E2M1) numbers, doubled.
@@ -91,3 +81,16 @@ void BlockMXFP4(const uint8_t* block, float* out) {
 }
 
 }  // namespace carat::internal
+
+namespace carat {
+
+float HalvedE8m0(uint8_t exponent) {
+  const uint32_t bits = exponent < 2
+                            ? 0x00200000u << exponent
+                            : (static_cast<uint32_t>(exponent) - 1) << 23;
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+}  // namespace carat

@@ -25,6 +25,10 @@ bool HasIqCodes(DType type);
 const int8_t* IqValues(DType type);
 void ReadIqCodes(DType type, const uint8_t* block, IqCodes* out);
 
+// 2^(exponent - 128): half of what the shared exponent of an MXFP4 block means,
+// to go with twice the value of its elements.
+float HalvedE8m0(uint8_t exponent);
+
 }  // namespace carat
 
 #endif  // CARAT_TENSOR_IQ_CODES_H_

@@ -103,7 +103,8 @@ int main() {
        {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1,
         DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,
         DType::kQ4_K, DType::kIQ1_M, DType::kIQ2_XS, DType::kIQ3_XXS,
-        DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS}) {
+        DType::kMXFP4, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL,
+        DType::kIQ4_XS}) {
     carat::TestType(type);
   }
   for (carat::Isa isa : carat::IsasToTest()) {
