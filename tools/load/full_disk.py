@@ -5,7 +5,7 @@
 
 Runs the server with both folders on a tmpfs of 2 MiB, fills it, and checks
 that answers stay right and the same, that uploads are refused with a reason,
-that the failure is logged, and that writing goes on once there is room.
+that the failure is logged, and that uploads work once there is room again.
 """
 
 import contextlib
