@@ -17,6 +17,7 @@
 // 64-bit Arm under qemu (mkdir arm; ln -s /usr/include/fmt arm/fmt):
 //   aarch64-linux-gnu-g++ $F -Iarm -static $S -o selftest
 //   qemu-aarch64 -cpu max ./selftest
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -43,7 +44,9 @@ std::vector<Isa> IsasToTest() {
   std::vector<Isa> isas = SupportedIsas();
 #if defined(CARAT_SIMDE)
   for (Isa isa : {Isa::kAvxVnni, Isa::kAvx512}) {
-    if (isas.back() < isa) isas.push_back(isa);
+    if (std::find(isas.begin(), isas.end(), isa) == isas.end()) {
+      isas.push_back(isa);
+    }
   }
 #endif
   return isas;
