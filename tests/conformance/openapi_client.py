@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKS = ("not_a_server_error", "status_code_conformance",
@@ -25,12 +26,14 @@ def run():
         "--checks", ",".join(CHECKS), "--generation-deterministic",
         "--exclude-path-regex", "^/api/(pull|push)$",
         "--request-timeout", "120", "--no-color"]
-    return subprocess.run(
-        [str(part) for part in command], check=False, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "openapi_hooks",
-             "PYTHONPATH": str(HERE)})
+    # It leaves files where it runs.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            [str(part) for part in command], check=False, text=True,
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "openapi_hooks",
+                 "PYTHONPATH": str(HERE)})
 
 
 def main():
