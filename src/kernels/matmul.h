@@ -63,6 +63,11 @@ enum class PackedLayout : uint8_t {
 };
 const char* PackedLayoutName(PackedLayout layout);
 
+// Counts the changes of what PackMatrix writes: files that hold packed weights
+// are of one version. Whoever changes the bytes of any layout, or which layout
+// a type is packed into, adds one.
+inline constexpr uint32_t kPackedLayoutVersion = 1;
+
 struct PackedMatrix {
   PackedLayout layout = PackedLayout::kNone;
   int64_t rows = 0;  // outputs
@@ -90,6 +95,11 @@ using PackProgress = std::function<void(const uint8_t* data, size_t bytes)>;
 Result<PackedMatrix> PackMatrix(DType type, int64_t rows, int64_t cols,
                                 const uint8_t* data, ThreadPool& pool,
                                 const PackProgress& progress = {});
+// The same into `to`, which has PackedBytes zeroed bytes.
+Result<PackedMatrix> PackMatrixInto(AlignedBuffer to, DType type, int64_t rows,
+                                    int64_t cols, const uint8_t* data,
+                                    ThreadPool& pool,
+                                    const PackProgress& progress = {});
 
 // One row as floats, [cols]: the same bits that Dequantize gives for the
 // stored row. Serves embedding look-ups in a packed (tied) output head.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "kernels/matmul.h"
 #include "kernels/pack_layout.h"
@@ -168,6 +169,14 @@ size_t PackedBytes(DType type, int64_t rows, int64_t cols) {
 Result<PackedMatrix> PackMatrix(DType type, int64_t rows, int64_t cols,
                                 const uint8_t* data, ThreadPool& pool,
                                 const PackProgress& progress) {
+  return PackMatrixInto(AlignedBuffer(PackedBytes(type, rows, cols)), type,
+                        rows, cols, data, pool, progress);
+}
+
+Result<PackedMatrix> PackMatrixInto(AlignedBuffer to, DType type, int64_t rows,
+                                    int64_t cols, const uint8_t* data,
+                                    ThreadPool& pool,
+                                    const PackProgress& progress) {
   PackedMatrix out;
   out.layout = LayoutFor(type);
   if (out.layout == PackedLayout::kNone) {
@@ -180,8 +189,8 @@ Result<PackedMatrix> PackMatrix(DType type, int64_t rows, int64_t cols,
   out.rows = rows;
   out.cols = cols;
   const size_t bytes = PackedBytes(type, rows, cols);
-  out.data = AlignedBuffer(bytes);
-  if (bytes > 0 && out.data.data() == nullptr) {
+  out.data = std::move(to);
+  if (out.data.bytes() < bytes || (bytes > 0 && out.data.data() == nullptr)) {
     return ResourceExhausted(fmt::format(
         "There is no memory for {} bytes of packed weights ({} x {}, {}).",
         bytes, rows, cols, DTypeName(type)));

@@ -29,6 +29,15 @@ inline void CopyHalf(const uint8_t* src, uint8_t* dst, int row) {
   std::memcpy(dst + row * 2, src, 2);
 }
 
+// Sixteen (or fewer) rows that become one group.
+struct PackRun {
+  size_t row_bytes;    // from one stored row to the next
+  size_t block_bytes;  // of one stored block
+  int rows;
+  int64_t cols;
+  const int8_t* head_codes;  // 16 values for Codebook::kInHead
+};
+
 // 16 bytes whose nibbles are columns l and l + 16: the packed order already.
 inline void PutNibbles(const uint8_t* src, Slot to) {
   for (int j = 0; j < 4; ++j) PutWord(to.code(j), Word(src + 4 * j));
@@ -41,42 +50,51 @@ void PackMxfp4(const uint8_t* src, Slot to) {
   PutNibbles(src + 1, to);
 }
 
-// 32 codes, one per byte.
-inline void PutCodes4(const uint32_t code[8], Slot to) {
-  for (int j = 0; j < 4; ++j) {
-    PutWord(to.code(j),
-            (code[j] & 0x0f0f0f0f) | ((code[j + 4] & 0x0f0f0f0f) << 4));
-  }
+// 16 codes, one per byte.
+using Quad = uint32_t __attribute__((vector_size(16)));
+
+inline Quad LoadQuad(const uint8_t* p) {
+  Quad q;
+  std::memcpy(&q, p, sizeof q);
+  return q;
 }
-inline void PutHigh1(const uint32_t code[8], uint8_t* high, int row) {
-  uint32_t word = 0;
-  for (int j = 0; j < 8; ++j) word |= ((code[j] >> 4) & 0x01010101) << j;
-  PutWord(high + row * 4, word);
+inline uint32_t OrLanes(Quad q) { return (q[0] | q[1]) | (q[2] | q[3]); }
+
+// 32 codes.
+struct Codes {
+  Quad half[2];
+};
+
+inline void PutCodes4(const Codes& code, Slot to) {
+  const Quad pairs =
+      (code.half[0] & 0x0f0f0f0f) | ((code.half[1] & 0x0f0f0f0f) << 4);
+  for (int j = 0; j < 4; ++j) PutWord(to.code(j), pairs[j]);
 }
-inline void PutHigh2(const uint32_t code[8], uint8_t* high, int row) {
+inline void PutHigh1(const Codes& code, uint8_t* high, int row) {
+  constexpr Quad kLow = {0, 1, 2, 3}, kUp = {4, 5, 6, 7};
+  PutWord(high + row * 4, OrLanes((((code.half[0] >> 4) & 0x01010101) << kLow) |
+                                  (((code.half[1] >> 4) & 0x01010101) << kUp)));
+}
+inline void PutHigh2(const Codes& code, uint8_t* high, int row) {
+  constexpr Quad kShift = {0, 2, 4, 6};
   for (int half = 0; half < 2; ++half) {
-    uint32_t word = 0;
-    for (int j = 0; j < 4; ++j) {
-      word |= ((code[half * 4 + j] >> 4) & 0x03030303) << (2 * j);
-    }
-    PutWord(high + half * kCodeVector + row * 4, word);
+    PutWord(high + half * kCodeVector + row * 4,
+            OrLanes(((code.half[half] >> 4) & 0x03030303) << kShift));
   }
 }
 
 // 32 codes of which the low two bits count.
-inline void PutCodes2(const uint32_t code[8], Slot to) {
+inline void PutCodes2(const Codes& code, Slot to) {
+  constexpr Quad kShift = {0, 2, 4, 6};
   for (int half = 0; half < 2; ++half) {
-    uint32_t word = 0;
-    for (int j = 0; j < 4; ++j) {
-      word |= (code[half * 4 + j] & 0x03030303) << (2 * j);
-    }
-    PutWord(to.code(half), word);
+    PutWord(to.code(half), OrLanes((code.half[half] & 0x03030303) << kShift));
   }
 }
 
 // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL: one stored block is one packed block.
-void PackSimple(DType type, const uint8_t* src, Slot to) {
-  const LayoutSpec spec = SpecOf(LayoutFor(type));
+template <PackedLayout kLayout>
+void PackSimple(const uint8_t* src, Slot to) {
+  constexpr LayoutSpec spec = SpecOf(kLayout);
   CopyHalf(src, to.block + spec.scale_at, to.row);
   src += 2;
   if (spec.kind == ScaleKind::kHalfMin) {
@@ -112,8 +130,9 @@ inline uint8_t SubMin(const uint8_t* s, int i) {
   return static_cast<uint8_t>((s[i + 4] >> 4) | ((s[i] >> 6) << 4));
 }
 
-void PackQ45K(DType type, const uint8_t* src, uint8_t* super, int row) {
-  const LayoutSpec spec = SpecOf(LayoutFor(type));
+template <PackedLayout kLayout>
+void PackQ45K(const uint8_t* src, uint8_t* super, int row) {
+  constexpr LayoutSpec spec = SpecOf(kLayout);
   CopyHalf(src, super, row);           // d
   CopyHalf(src + 2, super + 32, row);  // dmin
   const uint8_t* scales = src + 4;
@@ -123,12 +142,12 @@ void PackQ45K(DType type, const uint8_t* src, uint8_t* super, int row) {
     const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
     to.block[spec.scale_at + row] = SubScale(scales, i);
     to.block[spec.min_at + row] = SubMin(scales, i);
-    uint32_t code[8];
-    for (int j = 0; j < 8; ++j) {
-      const uint32_t pair = Word(low + i / 2 * 32 + 4 * j);
-      code[j] = (pair >> (i % 2 * 4)) & 0x0f0f0f0f;
+    Codes code;
+    for (int h = 0; h < 2; ++h) {
+      const Quad pairs = LoadQuad(low + i / 2 * 32 + 16 * h);
+      code.half[h] = (pairs >> (i % 2 * 4)) & 0x0f0f0f0f;
       if (high != nullptr) {
-        code[j] |= ((Word(high + 4 * j) >> i) & 0x01010101) << 4;
+        code.half[h] |= ((LoadQuad(high + 16 * h) >> i) & 0x01010101) << 4;
       }
     }
     PutCodes4(code, to);
@@ -147,10 +166,11 @@ void PackQ6K(const uint8_t* src, uint8_t* super, int row) {
     const int quarter = i % 4;
     const uint8_t* low = src + i / 4 * 64 + quarter % 2 * 32;
     const uint8_t* high = src + 128 + i / 4 * 32;
-    uint32_t code[8];
-    for (int j = 0; j < 8; ++j) {
-      code[j] = (Word(low + 4 * j) >> (quarter / 2 * 4)) & 0x0f0f0f0f;
-      code[j] |= ((Word(high + 4 * j) >> (2 * quarter)) & 0x03030303) << 4;
+    Codes code;
+    for (int h = 0; h < 2; ++h) {
+      const Quad top = LoadQuad(high + 16 * h) >> (2 * quarter);
+      code.half[h] = (LoadQuad(low + 16 * h) >> (quarter / 2 * 4)) & 0x0f0f0f0f;
+      code.half[h] |= (top & 0x03030303) << 4;
     }
     PutCodes4(code, to);
     PutHigh2(code, to.block + spec.high_at, row);
@@ -173,9 +193,8 @@ void PackQ2K(const uint8_t* src, uint8_t* super, int row) {
   for (int i = 0; i < 8; ++i) {
     const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
     const uint8_t* low = src + 16 + i / 4 * 32;
-    uint32_t code[8];
-    for (int j = 0; j < 8; ++j) code[j] = Word(low + 4 * j) >> (2 * (i % 4));
-    PutCodes2(code, to);
+    const int shift = 2 * (i % 4);
+    PutCodes2({{LoadQuad(low) >> shift, LoadQuad(low + 16) >> shift}}, to);
     to.block[spec.scale_at + row] = src[2 * i];
     to.block[spec.scale_at + 16 + row] = src[2 * i + 1];
   }
@@ -189,11 +208,11 @@ void PackQ3K(const uint8_t* src, uint8_t* super, int row) {
   for (int i = 0; i < 8; ++i) {
     const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
     const uint8_t* low = src + 32 + i / 4 * 32;
-    uint32_t code[8];
-    for (int j = 0; j < 8; ++j) {
-      code[j] = (Word(low + 4 * j) >> (2 * (i % 4))) & 0x03030303;
+    Codes code;
+    for (int h = 0; h < 2; ++h) {
+      code.half[h] = (LoadQuad(low + 16 * h) >> (2 * (i % 4))) & 0x03030303;
       // The third bit where PutHigh1 takes it from.
-      code[j] |= ((Word(mask + 4 * j) >> i) & 0x01010101) << 4;
+      code.half[h] |= ((LoadQuad(mask + 16 * h) >> i) & 0x01010101) << 4;
     }
     PutCodes2(code, to);
     PutHigh1(code, to.block + spec.high_at, row);
@@ -224,11 +243,39 @@ void PackIqCodes(DType type, const uint8_t* src, uint8_t* super, int row) {
   std::memcpy(super + 4 * row, &codes.unit, 4);
   for (int i = 0; i < 8; ++i) {
     const Slot to{super + spec.head_bytes + i * spec.block_bytes, row};
-    uint32_t code[8];
-    std::memcpy(code, codes.code + 32 * i, 32);
+    Codes code;
+    std::memcpy(&code, codes.code + 32 * i, sizeof code);
     PutCodes4(code, to);
     to.block[spec.scale_at + row] = codes.scale[2 * i];
     to.block[spec.scale_at + 16 + row] = codes.scale[2 * i + 1];
+  }
+}
+
+// How far ahead of the block at hand rows are asked for: sixteen rows are more
+// streams than the hardware follows by itself.
+constexpr size_t kPrefetchBytes = 512;
+
+// One type's loop over super-blocks and rows, `pack` inlined into it.
+template <typename PackBlock>
+void PackRows(PackedLayout layout, const uint8_t* src, const PackRun& run,
+              uint8_t* dst, PackBlock pack) {
+  const LayoutSpec spec = SpecOf(layout);
+  const size_t super_bytes =
+      static_cast<size_t>(spec.head_bytes + spec.super * spec.block_bytes);
+  const int64_t supers = run.cols / (kActBlock * spec.super);
+  for (int64_t b = 0; b < supers; ++b) {
+    if (spec.codebook == Codebook::kInHead) {
+      for (int i = 0; i < 16; ++i) {
+        dst[kHeadCodebookAt + i] =
+            static_cast<uint8_t>(run.head_codes[i] + 128);
+      }
+    }
+    const uint8_t* from = src + static_cast<size_t>(b) * run.block_bytes;
+    for (int row = 0; row < run.rows; ++row, from += run.row_bytes) {
+      __builtin_prefetch(from + kPrefetchBytes);
+      pack(from, dst, row);
+    }
+    dst += super_bytes;
   }
 }
 
@@ -236,49 +283,56 @@ void PackIqCodes(DType type, const uint8_t* src, uint8_t* super, int row) {
 
 void PackQuantizedGroup(DType type, const uint8_t* src, size_t row_bytes,
                         int valid_rows, int64_t cols, uint8_t* dst) {
-  const LayoutSpec spec = SpecOf(LayoutFor(type));
-  const size_t super_bytes =
-      static_cast<size_t>(spec.head_bytes + spec.super * spec.block_bytes);
-  const size_t stored = GetDTypeInfo(type).block_bytes;
-  const int64_t supers = cols / (kActBlock * spec.super);
-  for (int64_t b = 0; b < supers; ++b, dst += super_bytes, src += stored) {
-    if (spec.codebook == Codebook::kInHead) {
-      const int8_t* values = IqValues(type);
-      for (int i = 0; i < 16; ++i) {
-        dst[kHeadCodebookAt + i] = static_cast<uint8_t>(values[i] + 128);
-      }
-    }
-    for (int row = 0; row < valid_rows; ++row) {
-      const uint8_t* from = src + static_cast<size_t>(row) * row_bytes;
-      switch (type) {
-        case DType::kQ4_K:
-        case DType::kQ5_K:
-          PackQ45K(type, from, dst, row);
-          break;
-        case DType::kQ6_K:
-          PackQ6K(from, dst, row);
-          break;
-        case DType::kQ2_K:
-          PackQ2K(from, dst, row);
-          break;
-        case DType::kQ3_K:
-          PackQ3K(from, dst, row);
-          break;
-        case DType::kMXFP4:
-          PackMxfp4(from, {dst, row});
-          break;
-        case DType::kIQ4_XS:
-          PackIQ4XS(from, dst, row);
-          break;
-        default:
-          if (HasIqCodes(type)) {
-            PackIqCodes(type, from, dst, row);
-          } else {
-            PackSimple(type, from, {dst, row});
-          }
-          break;
-      }
-    }
+  const PackRun run = {
+      .row_bytes = row_bytes,
+      .block_bytes = GetDTypeInfo(type).block_bytes,
+      .rows = valid_rows,
+      .cols = cols,
+      .head_codes = HasIqCodes(type) ? IqValues(type) : nullptr};
+  const auto simple = [&]<PackedLayout kLayout>() {
+    PackRows(kLayout, src, run, dst,
+             [](const uint8_t* from, uint8_t* block, int row) {
+               PackSimple<kLayout>(from, {block, row});
+             });
+  };
+  using enum PackedLayout;
+  switch (type) {
+    case DType::kQ4_0:
+      return simple.operator()<kQ4_0>();
+    case DType::kQ4_1:
+      return simple.operator()<kQ4_1>();
+    case DType::kQ5_0:
+      return simple.operator()<kQ5_0>();
+    case DType::kQ5_1:
+      return simple.operator()<kQ5_1>();
+    case DType::kQ8_0:
+      return simple.operator()<kQ8_0>();
+    case DType::kIQ4_NL:
+      return simple.operator()<kIQ4_NL>();
+    case DType::kQ4_K:
+      return PackRows(kQ4_K, src, run, dst,
+                      [](auto... a) { PackQ45K<kQ4_K>(a...); });
+    case DType::kQ5_K:
+      return PackRows(kQ5_K, src, run, dst,
+                      [](auto... a) { PackQ45K<kQ5_K>(a...); });
+    case DType::kQ6_K:
+      return PackRows(kQ6_K, src, run, dst, [](auto... a) { PackQ6K(a...); });
+    case DType::kQ2_K:
+      return PackRows(kQ2_K, src, run, dst, [](auto... a) { PackQ2K(a...); });
+    case DType::kQ3_K:
+      return PackRows(kQ3_K, src, run, dst, [](auto... a) { PackQ3K(a...); });
+    case DType::kMXFP4:
+      return PackRows(kMXFP4, src, run, dst,
+                      [](const uint8_t* from, uint8_t* block, int row) {
+                        PackMxfp4(from, {block, row});
+                      });
+    case DType::kIQ4_XS:
+      return PackRows(kIQ4_XS, src, run, dst,
+                      [](auto... a) { PackIQ4XS(a...); });
+    default:
+      if (!HasIqCodes(type)) return;  // has no quantised layout
+      return PackRows(kIQ, src, run, dst,
+                      [type](auto... a) { PackIqCodes(type, a...); });
   }
 }
 

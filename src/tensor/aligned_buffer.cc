@@ -45,7 +45,7 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
 }
 
 AlignedBuffer::~AlignedBuffer() {
-  if (data_ == nullptr) return;
+  if (data_ == nullptr || !owned_) return;
   if (mapped_ > 0) {
     munmap(data_, mapped_);
   } else {

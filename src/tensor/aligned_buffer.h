@@ -1,5 +1,6 @@
 // Move-only owner of zeroed memory aligned to 64 bytes; large ones (2 MiB and
-// up) are mapped separately and ask for huge pages.
+// up) are mapped separately and ask for huge pages. Or a window into memory
+// that somebody else owns and keeps.
 #ifndef CARAT_TENSOR_ALIGNED_BUFFER_H_
 #define CARAT_TENSOR_ALIGNED_BUFFER_H_
 
@@ -14,11 +15,20 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes);  // data() is null if memory ran out
   ~AlignedBuffer();
+  // `data`, aligned to 64 bytes, outlives the buffer, which does not free it.
+  static AlignedBuffer Window(uint8_t* data, size_t bytes) {
+    AlignedBuffer out;
+    out.data_ = data;
+    out.bytes_ = bytes;
+    out.owned_ = false;
+    return out;
+  }
   AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     std::swap(mapped_, other.mapped_);
+    std::swap(owned_, other.owned_);
     return *this;
   }
 
@@ -38,6 +48,7 @@ class AlignedBuffer {
   uint8_t* data_ = nullptr;
   size_t bytes_ = 0;
   size_t mapped_ = 0;  // bytes of the mapping, 0 when from the heap
+  bool owned_ = true;
 };
 
 }  // namespace carat
