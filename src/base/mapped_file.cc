@@ -47,6 +47,8 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;
   file->size_ = static_cast<size_t>(info.st_size);
+  file->modified_ns_ =
+      int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
   if (file->size_ > 0) {
     void* map = mmap(nullptr, file->size_, PROT_READ,
                      MAP_PRIVATE | MAP_NORESERVE, fd, 0);
@@ -71,6 +73,9 @@ void MappedFile::Release(const uint8_t* data, size_t size) const {
 }
 void MappedFile::WillNeed(const uint8_t* data, size_t size) const {
   Advise(data, size, data_, size_, MADV_WILLNEED, false);
+}
+void MappedFile::HugePages(const uint8_t* data, size_t size) const {
+  Advise(data, size, data_, size_, MADV_HUGEPAGE, true);
 }
 void MappedFile::RandomAccess(const uint8_t* data, size_t size) const {
   Advise(data, size, data_, size_, MADV_RANDOM, false);

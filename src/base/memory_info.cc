@@ -1,6 +1,7 @@
 #include "base/memory_info.h"
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 
@@ -37,6 +38,30 @@ uint64_t ReadNumber(const char* path) {
 }
 
 }  // namespace
+
+uint64_t HugeBytesIn(std::span<const uint8_t> memory) {
+  std::FILE* file = std::fopen("/proc/self/smaps", "r");
+  if (file == nullptr) return 0;
+  const auto begin = reinterpret_cast<uintptr_t>(memory.data());
+  const uintptr_t end = begin + memory.size();
+  char line[512];
+  bool inside = false;
+  uint64_t bytes = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    uintptr_t low, high;
+    char key[64];
+    unsigned long long kib;
+    if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &low, &high) == 2) {
+      inside = low < end && begin < high;
+    } else if (inside && std::sscanf(line, "%63[^:]: %llu", key, &kib) == 2 &&
+               (std::strcmp(key, "AnonHugePages") == 0 ||
+                std::strcmp(key, "FilePmdMapped") == 0)) {
+      bytes += static_cast<uint64_t>(kib) * 1024;
+    }
+  }
+  std::fclose(file);
+  return std::min<uint64_t>(bytes, memory.size());
+}
 
 MemoryInfo ReadMemoryInfo() {
   MemoryInfo info;

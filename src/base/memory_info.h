@@ -3,6 +3,7 @@
 #define CARAT_BASE_MEMORY_INFO_H_
 
 #include <cstdint>
+#include <span>
 
 namespace carat {
 
@@ -16,6 +17,11 @@ struct MemoryInfo {
 
 // Zeros where the system does not tell.
 MemoryInfo ReadMemoryInfo();
+
+// How much of this process's `memory` is in huge pages: of the mappings that it
+// touches, as the system keeps count by mapping. Reads /proc/self/smaps, which
+// takes milliseconds.
+uint64_t HugeBytesIn(std::span<const uint8_t> memory);
 
 }  // namespace carat
 

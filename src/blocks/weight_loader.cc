@@ -9,22 +9,16 @@
 
 namespace carat {
 
-WeightLoader::WeightLoader(const ModelFile& file, Mode mode, ThreadPool* pool,
-                           NameMap map, float norm_offset, Progress progress)
-    : file_(file),
-      mode_(mode),
-      pool_(pool),
-      map_(std::move(map)),
-      norm_offset_(norm_offset),
-      progress_(std::move(progress)) {}
+WeightLoader::WeightLoader(const ModelFile& file, Options options)
+    : file_(file), options_(std::move(options)) {}
 
 bool WeightLoader::Has(const std::string& name) const {
-  return file_.Find(map_(name)) != nullptr;
+  return file_.Find(options_.map(name)) != nullptr;
 }
 
 Result<const TensorView*> WeightLoader::Checked(
     const std::string& name, const std::vector<int64_t>& shape) {
-  const std::string own = map_(name);
+  const std::string own = options_.map(name);
   const TensorView* view = file_.Find(own);
   if (view == nullptr) {
     return Malformed(fmt::format(
@@ -71,27 +65,42 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
                                  DTypeName(view.type),
                                  PackedLayoutName(layout)));
   }
-  if (mode_ == Mode::kPlan) {
+  memory_bytes_ += WeightMemory::Rounded(bytes);
+  shape_.Update(fmt::format("{} {} {} {} {} {}\n", view.name, data - view.data,
+                            DTypeName(view.type), PackedLayoutName(layout),
+                            rows, cols));
+  if (mode() == Mode::kPlan) {
     PackedMatrix shape;
     shape.layout = layout;
     shape.rows = rows;
     shape.cols = cols;
     return Linear(std::move(shape));
   }
+  CARAT_ASSIGN_OR_RETURN(AlignedBuffer memory, MemoryFor(bytes));
+  if (options_.memory != nullptr && options_.memory->is_packed()) {
+    PackedMatrix there;
+    there.layout = layout;
+    there.rows = rows;
+    there.cols = cols;
+    there.data = std::move(memory);
+    return Linear(std::move(there));
+  }
   // Source pages go as soon as they are packed, so that a large matrix is never
   // in memory twice.
-  Result<PackedMatrix> packed = PackMatrix(
-      view.type, rows, cols, data, *pool_, [&](const uint8_t* at, size_t size) {
-        TensorView piece = view;
-        piece.data = at;
-        piece.bytes = size;
-        file_.Release(piece);
-        packed_source_bytes_ += size;
-        if (progress_ && file_.file_bytes() > 0) {
-          progress_(std::min(1.0, static_cast<double>(packed_source_bytes_) /
-                                      file_.file_bytes()));
-        }
-      });
+  Result<PackedMatrix> packed =
+      PackMatrixInto(std::move(memory), view.type, rows, cols, data,
+                     *options_.pool, [&](const uint8_t* at, size_t size) {
+                       TensorView piece = view;
+                       piece.data = at;
+                       piece.bytes = size;
+                       file_.Release(piece);
+                       packed_source_bytes_ += size;
+                       if (options_.progress && file_.file_bytes() > 0) {
+                         options_.progress(std::min(
+                             1.0, static_cast<double>(packed_source_bytes_) /
+                                      static_cast<double>(file_.file_bytes())));
+                       }
+                     });
   if (!packed.ok()) {
     return packed.status().WithContext(
         fmt::format("{}: tensor '{}'", file_.path(), view.name));
@@ -99,9 +108,25 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
   return Linear(std::move(packed).value());
 }
 
+Result<AlignedBuffer> WeightLoader::MemoryFor(size_t bytes) {
+  if (options_.memory == nullptr) return AlignedBuffer(bytes);
+  std::optional<AlignedBuffer> piece = options_.memory->Take(bytes);
+  if (!piece.has_value()) {
+    return Internal("the weights take more memory than was planned for them");
+  }
+  return std::move(*piece);
+}
+
+Packing WeightLoader::TakePacking() {
+  return {.bytes = memory_bytes_, .shape = shape_.Finish()};
+}
+
 Result<Linear> WeightLoader::Matrix(const std::string& name, int64_t out,
                                     int64_t in) {
   CARAT_ASSIGN_OR_RETURN(const TensorView* view, Checked(name, {out, in}));
+  pieces_.push_back({.name = name,
+                     .elements = static_cast<uint64_t>(out * in),
+                     .bytes = PackedBytes(view->type, out, in)});
   CARAT_ASSIGN_OR_RETURN(Linear linear, Pack(*view, out, in, view->data));
   return linear;
 }
@@ -112,6 +137,10 @@ Result<std::vector<Linear>> WeightLoader::Stack(const std::string& name,
                                                 int64_t first, int64_t out) {
   CARAT_ASSIGN_OR_RETURN(const TensorView* view,
                          Checked(name, {count, total_out, in}));
+  pieces_.push_back(
+      {.name = name,
+       .elements = static_cast<uint64_t>(count * out * in),
+       .bytes = PackedBytes(view->type, out, in) * static_cast<size_t>(count)});
   std::vector<Linear> stack;
   for (int64_t i = 0; i < count; ++i) {
     const size_t row = DTypeBytes(view->type, in);
@@ -139,13 +168,13 @@ Result<std::vector<float>> WeightLoader::Vector(const std::string& name,
 Result<std::vector<float>> WeightLoader::Norm(const std::string& name,
                                               int64_t n) {
   CARAT_ASSIGN_OR_RETURN(std::vector<float> out, Vector(name, n));
-  for (float& w : out) w += norm_offset_;
+  for (float& w : out) w += options_.norm_offset;
   return out;
 }
 
 Result<RowTable> WeightLoader::Table(const std::string& name, int64_t rows,
                                      int64_t cols) {
-  const std::string own = map_(name);
+  const std::string own = options_.map(name);
   const TensorView* view = file_.Find(own);
   const std::vector<int64_t> shape = {
       view != nullptr && view->shape.size() == 2 && view->shape[0] > rows
@@ -158,7 +187,7 @@ Result<RowTable> WeightLoader::Table(const std::string& name, int64_t rows,
                                  file_.path(), own, cols,
                                  DTypeName(view->type)));
   }
-  if (mode_ == Mode::kLoad) file_.RandomAccess(*view);
+  if (mode() == Mode::kLoad) file_.RandomAccess(*view);
   return RowTable(&file_, *view);
 }
 

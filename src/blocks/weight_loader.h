@@ -9,12 +9,28 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "blocks/linear.h"
+#include "blocks/weight_memory.h"
 #include "formats/model_file.h"
 
 namespace carat {
+
+// What a loader has packed, or would: pieces of WeightMemory, one after the
+// other.
+struct Packing {
+  uint64_t bytes = 0;    // of WeightMemory
+  Sha256Digest shape{};  // of names, types and shapes in their order
+};
+
+// A matrix, or a stack of them, by its GGUF name.
+struct PackedPiece {
+  std::string name;
+  uint64_t elements = 0;
+  uint64_t bytes = 0;  // packed
+};
 
 class WeightLoader {
  public:
@@ -24,10 +40,17 @@ class WeightLoader {
   // Called with the share of the file's bytes dealt with so far.
   using Progress = std::function<void(double share)>;
 
-  // `pool` may be null in plan mode. `norm_offset` is added to every Norm
-  // weight (1 for families whose safetensors store w with 1 + w meant).
-  WeightLoader(const ModelFile& file, Mode mode, ThreadPool* pool, NameMap map,
-               float norm_offset, Progress progress);
+  struct Options {
+    Mode mode = Mode::kLoad;
+    ThreadPool* pool = nullptr;      // may be null in plan mode
+    WeightMemory* memory = nullptr;  // null: every matrix has its own
+    NameMap map;
+    // Added to every Norm weight (1 for families whose safetensors store w
+    // with 1 + w meant).
+    float norm_offset = 0.0f;
+    Progress progress;
+  };
+  WeightLoader(const ModelFile& file, Options options);
 
   bool Has(const std::string& name) const;
 
@@ -46,9 +69,13 @@ class WeightLoader {
   // A table with at least `rows` rows that stays in the file.
   Result<RowTable> Table(const std::string& name, int64_t rows, int64_t cols);
 
-  Mode mode() const { return mode_; }
+  Mode mode() const { return options_.mode; }
   // Bytes of packed weights so far.
   uint64_t packed_bytes() const { return packed_bytes_; }
+  // Every matrix so far.
+  const std::vector<PackedPiece>& pieces() const { return pieces_; }
+  // Everything packed. Call once, at the end.
+  Packing TakePacking();
   // Notes for the user, e.g. types that had to be widened.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -57,14 +84,15 @@ class WeightLoader {
                                     const std::vector<int64_t>& shape);
   Result<Linear> Pack(const TensorView& view, int64_t rows, int64_t cols,
                       const uint8_t* data);
+  // Memory for a matrix of `bytes`. Errors: there is none.
+  Result<AlignedBuffer> MemoryFor(size_t bytes);
 
   const ModelFile& file_;
-  Mode mode_;
-  ThreadPool* pool_;
-  NameMap map_;
-  float norm_offset_;
-  Progress progress_;
+  Options options_;
   uint64_t packed_bytes_ = 0;
+  uint64_t memory_bytes_ = 0;
+  std::vector<PackedPiece> pieces_;
+  Sha256 shape_;
   uint64_t packed_source_bytes_ = 0;
   std::map<DType, bool> widened_;
   std::vector<std::string> notes_;

@@ -347,6 +347,7 @@ void AddChatCommand(CLI::App& app, CommandMain* chosen) {
   auto a = std::make_shared<ChatArguments>();
   AddModelOptions(*command, &a->engine);
   AddCacheOptions(*command, &a->engine);
+  AddPackedCacheOptions(*command, &a->engine);
   command->add_option("--system", a->system, "Instructions for the model");
   command->add_flag("--no-history", a->no_history,
                     "Keep no history file of what is typed");

@@ -2,6 +2,9 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,11 +13,13 @@
 #include "base/json.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/engine_options.h"
 #include "cli/machine.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "cli/versions.h"
 #include "kernels/cpu.h"
+#include "runtime/packed_cache.h"
 #include "store/store.h"
 
 namespace carat {
@@ -142,6 +147,31 @@ Finding ModelsFinding(const Store& store) {
   return out;
 }
 
+Finding PackedFinding() {
+  const std::string folder = DefaultPackedFolder();
+  const auto entries = PackedCache::List(folder);
+  Finding out{.topic = "packed cache"};
+  if (entries.empty()) {
+    out.text = "empty; --packed-cache on fills it";
+    return out;
+  }
+  uint64_t total = 0;
+  for (const PackedCache::Entry& entry : entries) total += entry.bytes;
+  out.text = fmt::format("{} in {}", HumanBytes(total), folder);
+  const int64_t now = static_cast<int64_t>(std::time(nullptr));
+  for (const PackedCache::Entry& entry : entries) {
+    out.text +=
+        fmt::format("\n{} ({}, used {} days ago): {}",
+                    entry.model.empty() ? "of another version, or damaged"
+                                        : WithoutControls(entry.model),
+                    HumanBytes(entry.bytes),
+                    std::max<int64_t>(0, now - entry.used_s) / 86400,
+                    std::filesystem::path(entry.path).filename().string());
+  }
+  out.hint = "these files may be removed at any time";
+  return out;
+}
+
 std::vector<Finding> Examine(const Store& store) {
   const Machine machine = InspectMachine();
   std::vector<Finding> out = {
@@ -150,6 +180,7 @@ std::vector<Finding> Examine(const Store& store) {
       MemoryFinding(machine), HugePagesFinding(machine)};
   if (!machine.governor.empty()) out.push_back(GovernorFinding(machine));
   out.push_back(CacheFinding());
+  out.push_back(PackedFinding());
   out.push_back(ModelsFinding(store));
   for (const std::string& note : store.notes()) {
     out.push_back({.topic = "store", .text = note, .good = false});
@@ -188,6 +219,16 @@ Json ToJson(const std::vector<Finding>& findings, const Store& store) {
   out.Set("available_bytes", machine.available_bytes);
   out.Set("huge_pages", machine.huge_pages);
   out.Set("models", std::move(models));
+  Json packed = Json::MakeArray();
+  for (const PackedCache::Entry& entry :
+       PackedCache::List(DefaultPackedFolder())) {
+    Json file = Json::MakeObject();
+    file.Set("path", entry.path);
+    file.Set("model", entry.model);
+    file.Set("bytes", entry.bytes);
+    packed.Append(std::move(file));
+  }
+  out.Set("packed_cache", std::move(packed));
   out.Set("versions", Versions());
   out.Set("checks", std::move(checks));
   return out;

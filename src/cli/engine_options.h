@@ -24,6 +24,8 @@ struct EngineArguments {
   std::string chat_format;
   std::string cache_dir;
   uint64_t cache_bytes = uint64_t{10} << 30;
+  std::string packed_cache = "off";  // or on, or a folder
+  uint64_t packed_cache_bytes = uint64_t{20} << 30;
   bool quiet = false;
   bool verbose = false;
 
@@ -39,10 +41,17 @@ void AddModelOptions(CLI::App& command, EngineArguments* arguments);
 void AddKvTypeOption(CLI::App& command, EngineArguments* arguments);
 // --cache-dir, --cache-size.
 void AddCacheOptions(CLI::App& command, EngineArguments* arguments);
+// --packed-cache, --packed-cache-size.
+void AddPackedCacheOptions(CLI::App& command, EngineArguments* arguments);
 // --chat-format.
 void AddChatFormatOption(CLI::App& command, EngineArguments* arguments);
 // --quiet, --verbose.
 void AddNoiseOptions(CLI::App& command, EngineArguments* arguments);
+
+// Where packed weights are kept without --packed-cache DIR; may be empty.
+std::string DefaultPackedFolder();
+// Fills what --packed-cache says. Errors: "on" without a cache folder.
+Status SetPackedCache(const EngineArguments& arguments, EngineOptions* options);
 
 // Finds and loads the model, with a progress bar on a terminal. Notes of the
 // loader go to stderr with --verbose.

@@ -122,7 +122,7 @@ void PrintJson(const RunArguments& arguments, const Engine& engine,
   memory.Set("planned_bytes", engine.plan().total_bytes());
   memory.Set("peak_bytes", PeakMemoryBytes());
   out.Set("memory", std::move(memory));
-  out.Set("load_seconds", engine.load_seconds());
+  out.Set("load_seconds", engine.load_report().seconds);
   Print(out.Dump(2) + "\n");
 }
 
@@ -199,6 +199,7 @@ void AddRunCommand(CLI::App& app, CommandMain* chosen) {
   auto a = std::make_shared<RunArguments>();
   AddModelOptions(*command, &a->engine);
   AddCacheOptions(*command, &a->engine);
+  AddPackedCacheOptions(*command, &a->engine);
   command->add_option("PROMPT", a->prompt,
                       "The prompt; what is piped in is put behind it");
   auto* system =

@@ -91,6 +91,7 @@ Result<ModelHostOptions> HostOptions(const ServeArguments& a,
   // Every loaded model keeps its prompts apart by its own content.
   out.engine.cache_dir = a.engine.cache_dir;
   out.engine.cache_dir_bytes = a.engine.cache_bytes;
+  CARAT_RETURN_IF_ERROR(SetPackedCache(a.engine, &out.engine));
   out.engine.kv_bytes = a.kv_gib > 0 ? GibToBytes(a.kv_gib) : 0;
   out.memory_bytes = GibToBytes(a.memory_gib);
   out.keep_alive_s = a.keep_alive_s;
@@ -241,6 +242,7 @@ void AddModelHostOptions(CLI::App& command, ServeArguments* a) {
                   "default: a context and a quarter of what is free")
       ->check(CLI::Range(0.0, 1e6).description(""));
   AddCacheOptions(command, &a->engine);
+  AddPackedCacheOptions(command, &a->engine);
   command
       .add_option("--files-dir", a->api.files_folder,
                   "Folder for files that clients upload; empty: none")

@@ -130,6 +130,12 @@ Result<std::unique_ptr<ModelFile>> ModelFile::Open(const std::string& path) {
   }
 }
 
+std::vector<int64_t> ModelFile::modified_ns() const {
+  std::vector<int64_t> out;
+  for (const auto& file : files_) out.push_back(file->modified_ns());
+  return out;
+}
+
 const TensorView* ModelFile::Find(std::string_view name) const {
   const auto it = index_.find(std::string(name));
   return it == index_.end() ? nullptr : &tensors_[it->second];

@@ -32,6 +32,8 @@ class ModelFile {
   Kind kind() const { return kind_; }
   const std::string& path() const { return path_; }
   uint64_t file_bytes() const { return file_bytes_; }  // all parts together
+  // When each of the files with tensors was written to last.
+  std::vector<int64_t> modified_ns() const;
 
   const std::vector<TensorView>& tensors() const { return tensors_; }
   const TensorView* Find(std::string_view name) const;

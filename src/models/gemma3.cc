@@ -176,8 +176,7 @@ Result<std::unique_ptr<Model>> LoadGemma3(DecoderConfig config,
   model->rope_global_ = DefaultRope(dim, c.rope_base, c.rope_factor);
   CARAT_RETURN_IF_ERROR(model->Load(loader));
   model->config_.vocab = model->embedding_.rows();
-  model->weight_bytes_ = loader.packed_bytes();
-  model->notes_ = loader.notes();
+  model->Finish(loader);
   return std::unique_ptr<Model>(std::move(model));
 }
 

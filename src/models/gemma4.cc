@@ -393,8 +393,7 @@ Result<std::unique_ptr<Model>> LoadGemma4(DecoderConfig config,
   }
   CARAT_RETURN_IF_ERROR(model->Load(loader));
   model->config_.vocab = model->embedding_.rows();
-  model->weight_bytes_ = loader.packed_bytes();
-  model->notes_ = loader.notes();
+  model->Finish(loader);
   return std::unique_ptr<Model>(std::move(model));
 }
 

@@ -16,6 +16,7 @@
 #include "blocks/observer.h"
 #include "blocks/weight_loader.h"
 #include "models/config.h"
+#include "models/token_work.h"
 
 namespace carat {
 
@@ -42,6 +43,9 @@ class Model {
   const KvLayout& kv_layout() const { return kv_layout_; }
   // Bytes of weights held in memory (packed matrices, norms, tables).
   uint64_t weight_bytes() const { return weight_bytes_; }
+  // The part of them that is packed matrices.
+  const Packing& packing() const { return packing_; }
+  const TokenWork& work() const { return work_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
   virtual std::unique_ptr<Workspace> NewWorkspace() const = 0;
@@ -57,9 +61,19 @@ class Model {
                          ThreadPool& pool, ForwardResult* result) const = 0;
 
  protected:
+  // Keeps what `loader` has to say, at the end of loading.
+  void Finish(WeightLoader& loader) {
+    weight_bytes_ = loader.packed_bytes();
+    packing_ = loader.TakePacking();
+    work_ = CountTokenWork(loader.pieces(), config_, kv_layout_);
+    notes_ = loader.notes();
+  }
+
   DecoderConfig config_;
   KvLayout kv_layout_;
   uint64_t weight_bytes_ = 0;
+  Packing packing_;
+  TokenWork work_;
   std::vector<std::string> notes_;
 };
 
@@ -68,6 +82,9 @@ struct ModelOptions {
   // kPlan: everything but the weights' bytes; weight_bytes() is what kLoad
   // would hold.
   WeightLoader::Mode mode = WeightLoader::Mode::kLoad;
+  // Where matrices go, for kLoad: as large as a plan's packing() says. Outlives
+  // the model. Null: each has memory of its own.
+  WeightMemory* memory = nullptr;
   WeightLoader::Progress progress;
 };
 

@@ -46,8 +46,12 @@ Result<std::unique_ptr<Model>> LoadModel(const ModelFile& file,
     if (name != a.name) continue;
     CARAT_ASSIGN_OR_RETURN(DecoderConfig config, ReadDecoderConfig(file));
     const bool raw = file.kind() == ModelFile::Kind::kSafetensors;
-    WeightLoader loader(file, options.mode, pool, TensorNameMap(file),
-                        raw ? a.norm_offset : 0.0f, options.progress);
+    WeightLoader loader(file, {.mode = options.mode,
+                               .pool = pool,
+                               .memory = options.memory,
+                               .map = TensorNameMap(file),
+                               .norm_offset = raw ? a.norm_offset : 0.0f,
+                               .progress = options.progress});
     return a.load(std::move(config), options, loader);
   }
   return UnknownArchitecture(file, name);

@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <future>
 
+#include "base/log.h"
+#include "base/memory_info.h"
 #include "kv/disk_tier.h"
 #include "runtime/constraints.h"
 #include "runtime/model_key.h"
+#include "runtime/packed_cache.h"
 #include "runtime/scheduler.h"
 
 namespace carat {
@@ -39,10 +44,14 @@ class EngineImpl : public Engine {
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const ModelInfo& info() const override { return info_; }
   const MemoryPlan& plan() const override { return plan_; }
+  const TokenWork& work() const override { return model_->work(); }
   const ChatFormat& chat_format() const override { return *format_; }
   int64_t context_tokens() const override { return plan_.context_tokens; }
   int threads() const override { return scheduler_->pool().threads(); }
-  double load_seconds() const override { return load_seconds_; }
+  const LoadReport& load_report() const override { return report_; }
+  uint64_t HugePageBytes() const override {
+    return HugeBytesIn(weights_->bytes());
+  }
   const std::vector<std::string>& notes() const override {
     return model_->notes();
   }
@@ -59,6 +68,12 @@ class EngineImpl : public Engine {
   Result<double> Time(const Timed& what) override;
 
  private:
+  // Fills weights_ and model_ as `plan` says.
+  Status LoadWeights(const Packing& plan, ModelOptions options,
+                     ThreadPool& pool);
+  // The same with EngineOptions::packed_dir.
+  Status LoadKeptWeights(const Packing& plan, ModelOptions options,
+                         ThreadPool& pool);
   // A request's prompt and what it leaves open.
   struct Prepared {
     std::vector<TokenId> tokens;
@@ -81,13 +96,20 @@ class EngineImpl : public Engine {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatFormat> format_;
   std::unique_ptr<Constraints> constraints_;
+  std::unique_ptr<WeightMemory> weights_;  // of model_
   std::unique_ptr<Model> model_;
   std::unique_ptr<Scheduler> scheduler_;  // destroyed first: uses the model
   ModelInfo info_;
   MemoryPlan plan_;
   EngineOptions options_;
-  double load_seconds_ = 0;
+  LoadReport report_;
 };
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // The token that ends a turn, -1 for formats without.
 TokenId TurnEnd(const ChatFormat& format, const Tokenizer& tokenizer) {
@@ -95,8 +117,58 @@ TokenId TurnEnd(const ChatFormat& format, const Tokenizer& tokenizer) {
   return piece.empty() ? -1 : tokenizer.Find(piece).value_or(-1);
 }
 
+Status EngineImpl::LoadWeights(const Packing& plan, ModelOptions options,
+                               ThreadPool& pool) {
+  const auto begin = Clock::now();
+  if (weights_ == nullptr) {
+    CARAT_ASSIGN_OR_RETURN(weights_, WeightMemory::Allocate(plan.bytes));
+  }
+  options.mode = WeightLoader::Mode::kLoad;
+  options.memory = weights_.get();
+  CARAT_ASSIGN_OR_RETURN(model_, LoadModel(*file_, options, &pool));
+  report_.packed_bytes = plan.bytes;
+  report_.weights_seconds += SecondsSince(begin);
+  return OkStatus();
+}
+
+Status EngineImpl::LoadKeptWeights(const Packing& plan, ModelOptions options,
+                                   ThreadPool& pool) {
+  const auto begin = Clock::now();
+  CARAT_ASSIGN_OR_RETURN(
+      const PackedCache cache,
+      PackedCache::Open(options_.packed_dir, options_.packed_dir_bytes));
+  const Sha256Digest key = PackedWeightsKey(*file_, plan);
+  report_.kept_path = cache.PathOf(key);
+  auto found = cache.Find(key, plan.bytes, pool);
+  report_.weights_seconds = SecondsSince(begin);
+  if (found.ok()) {
+    weights_ = std::move(found).value();
+    report_.kept = LoadReport::Kept::kFound;
+    return LoadWeights(plan, std::move(options), pool);
+  }
+  if (found.status().code() != StatusCode::kNotFound) {
+    report_.kept_problem = fmt::format("{} is ignored: {}", report_.kept_path,
+                                       found.status().message());
+    Log(LogLevel::kWarning, "{}", report_.kept_problem);
+  }
+  CARAT_RETURN_IF_ERROR(LoadWeights(plan, std::move(options), pool));
+  const auto write = Clock::now();
+  const Status written =
+      cache.Write(key, std::filesystem::path(file_->path()).filename().string(),
+                  weights_->bytes(), pool);
+  report_.write_seconds = SecondsSince(write);
+  report_.kept =
+      written.ok() ? LoadReport::Kept::kWritten : LoadReport::Kept::kFailed;
+  if (!written.ok()) {
+    report_.kept_problem =
+        fmt::format("packed weights are not kept: {}", written.message());
+    Log(LogLevel::kWarning, "{}", report_.kept_problem);
+  }
+  return OkStatus();
+}
+
 Status EngineImpl::Open(const EngineOptions& options) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   options_ = options;
   CARAT_ASSIGN_OR_RETURN(file_, ModelFile::Open(options.model_path));
   CARAT_ASSIGN_OR_RETURN(info_, ReadModelInfo(*file_));
@@ -109,25 +181,37 @@ Status EngineImpl::Open(const EngineOptions& options) {
                                     .max_sequences = options.max_sequences,
                                     .step_tokens = options.step_tokens,
                                     .threads = threads};
-  ModelOptions model_options = {.kv_type = options.kv_type,
-                                .mode = WeightLoader::Mode::kPlan,
-                                .progress = options.progress};
+  const ModelOptions model_options = {.kv_type = options.kv_type,
+                                      .mode = WeightLoader::Mode::kPlan,
+                                      .progress = options.progress};
+  Packing packing;
   {
     CARAT_ASSIGN_OR_RETURN(auto planned,
                            LoadModel(*file_, model_options, nullptr));
     CARAT_ASSIGN_OR_RETURN(plan_, PlanMemory(*file_, *planned, plan_options));
     CARAT_RETURN_IF_ERROR(CheckFits(*file_, *planned, plan_, plan_options));
+    packing = planned->packing();
   }
-  CARAT_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::FromModelFile(*file_));
+  // Building it takes one thread a good while, and packing waits for memory
+  // often.
+  auto tokenizer = std::async(std::launch::async | std::launch::deferred, [&] {
+    const auto start = Clock::now();
+    auto made = Tokenizer::FromModelFile(*file_);
+    report_.tokenizer_seconds = SecondsSince(start);
+    return made;
+  });
+  {
+    ThreadPool loaders(threads);
+    CARAT_RETURN_IF_ERROR(
+        options.packed_dir.empty()
+            ? LoadWeights(packing, model_options, loaders)
+            : LoadKeptWeights(packing, model_options, loaders));
+  }
+  CARAT_ASSIGN_OR_RETURN(tokenizer_, tokenizer.get());
   CARAT_ASSIGN_OR_RETURN(
       format_, DetectChatFormat(*file_, *tokenizer_, options.chat_format));
   info_.chat_format = std::string(format_->name());
   constraints_ = std::make_unique<Constraints>(tokenizer_.get());
-  model_options.mode = WeightLoader::Mode::kLoad;
-  {
-    ThreadPool loaders(threads);
-    CARAT_ASSIGN_OR_RETURN(model_, LoadModel(*file_, model_options, &loaders));
-  }
   std::unique_ptr<DiskTier> disk;
   if (!options.cache_dir.empty() && options.reuse_prefixes) {
     CARAT_ASSIGN_OR_RETURN(
@@ -148,9 +232,7 @@ Status EngineImpl::Open(const EngineOptions& options) {
                          .reuse_prefixes = options.reuse_prefixes,
                          .turn_end = TurnEnd(*format_, *tokenizer_)},
       std::move(disk));
-  load_seconds_ =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-          .count();
+  report_.seconds = SecondsSince(begin);
   return OkStatus();
 }
 
@@ -322,7 +404,6 @@ Status EngineImpl::Feed(KvSequence& kv, int64_t count) {
 }
 
 Result<double> EngineImpl::TimeOnThread(const Timed& what) {
-  using Clock = std::chrono::steady_clock;
   std::vector<KvSequence> kvs;
   for (int i = 0; i < what.rows; ++i) {
     kvs.emplace_back(&scheduler_->pages());
@@ -346,7 +427,7 @@ Result<double> EngineImpl::TimeOnThread(const Timed& what) {
                                           scheduler_->pool(), &result));
     for (KvSequence& kv : kvs) kv.Advance(1);
   }
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return SecondsSince(begin);
 }
 
 Result<double> EngineImpl::Time(const Timed& what) {
@@ -364,6 +445,20 @@ Result<double> EngineImpl::Time(const Timed& what) {
 }
 
 }  // namespace
+
+const char* KeptName(LoadReport::Kept kept) {
+  switch (kept) {
+    case LoadReport::Kept::kNotAsked:
+      return "off";
+    case LoadReport::Kept::kFound:
+      return "found";
+    case LoadReport::Kept::kWritten:
+      return "written";
+    case LoadReport::Kept::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
 
 const char* FinishReasonName(FinishReason reason) {
   switch (reason) {

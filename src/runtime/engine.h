@@ -45,10 +45,30 @@ struct EngineOptions {
   // its limit in bytes. Empty: none. Needs reuse_prefixes.
   std::string cache_dir;
   uint64_t cache_dir_bytes = uint64_t{10} << 30;
+  // Folder where packed weights stay for the next load, and its limit in
+  // bytes. Empty: none.
+  std::string packed_dir;
+  uint64_t packed_dir_bytes = uint64_t{20} << 30;
   std::string chat_format;  // empty: detected from the file
   // Told while weights are packed: share of the file done, 0 to 1.
   std::function<void(double share)> progress;
 };
+
+// What loading took.
+struct LoadReport {
+  double seconds = 0;            // everything
+  double tokenizer_seconds = 0;  // beside the weights, on a thread of its own
+  double weights_seconds = 0;    // packing, or mapping what was packed before
+  uint64_t packed_bytes = 0;
+
+  // What became of the file of packed weights.
+  enum class Kept { kNotAsked, kFound, kWritten, kFailed };
+  Kept kept = Kept::kNotAsked;
+  std::string kept_path;
+  std::string kept_problem;  // with the file found, or with writing one
+  double write_seconds = 0;  // of kWritten
+};
+const char* KeptName(LoadReport::Kept kept);
 
 // A request in the engine's hands. Destroying it cancels the request.
 class GenerationHandle {
@@ -71,11 +91,14 @@ class Engine {
   virtual const Tokenizer& tokenizer() const = 0;
   virtual const ModelInfo& info() const = 0;
   virtual const MemoryPlan& plan() const = 0;
+  virtual const TokenWork& work() const = 0;
   // The format messages are rendered with; "none" for base models.
   virtual const ChatFormat& chat_format() const = 0;
   virtual int64_t context_tokens() const = 0;
   virtual int threads() const = 0;
-  virtual double load_seconds() const = 0;
+  virtual const LoadReport& load_report() const = 0;
+  // Bytes of the packed weights that are in huge pages right now.
+  virtual uint64_t HugePageBytes() const = 0;
   // What the loader wants the user to know, e.g. widened types.
   virtual const std::vector<std::string>& notes() const = 0;
   virtual EngineStats stats() const = 0;

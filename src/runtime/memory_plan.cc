@@ -160,12 +160,11 @@ Result<MemoryPlan> PlanMemory(const ModelFile& file, const Model& model,
 
 Result<MemoryPlan> PlanMemory(const ModelFile& file,
                               const PlanOptions& options) {
-  CARAT_ASSIGN_OR_RETURN(auto model,
-                         LoadModel(file,
-                                   {.kv_type = options.kv_type,
-                                    .mode = WeightLoader::Mode::kPlan,
-                                    .progress = {}},
-                                   nullptr));
+  CARAT_ASSIGN_OR_RETURN(
+      auto model,
+      LoadModel(file,
+                {.kv_type = options.kv_type, .mode = WeightLoader::Mode::kPlan},
+                nullptr));
   return PlanMemory(file, *model, options);
 }
 

@@ -42,11 +42,8 @@ void AddValue(const MetaValue& value, Sha256& hash) {
   }
 }
 
-}  // namespace
-
-Sha256Digest ModelKey(const ModelFile& file, const Model& model) {
-  Sha256 hash;
-  hash.Update(fmt::format("carat {} {}\n", CARAT_VERSION, file.file_bytes()));
+void AddContent(const ModelFile& file, Sha256& hash) {
+  hash.Update(fmt::format("{}\n", file.file_bytes()));
   for (const auto& [name, value] : file.metadata().all()) {
     // Prompts come as token ids: how they were made does not matter.
     if (name.starts_with("tokenizer.")) continue;
@@ -58,6 +55,14 @@ Sha256Digest ModelKey(const ModelFile& file, const Model& model) {
     hash.Update(file.config().Dump());
   }
   for (const TensorView& tensor : file.tensors()) AddTensor(tensor, hash);
+}
+
+}  // namespace
+
+Sha256Digest ModelKey(const ModelFile& file, const Model& model) {
+  Sha256 hash;
+  hash.Update(fmt::format("carat {} ", CARAT_VERSION));
+  AddContent(file, hash);
   for (const KvGroup& group : model.kv_layout().groups) {
     hash.Update(fmt::format("group {} {} {}\n", group.window, group.page_bytes,
                             kKvTile));
@@ -67,6 +72,15 @@ Sha256Digest ModelKey(const ModelFile& file, const Model& model) {
                               slice.head_dim));
     }
   }
+  return hash.Finish();
+}
+
+Sha256Digest PackedWeightsKey(const ModelFile& file, const Packing& packing) {
+  Sha256 hash;
+  hash.Update(fmt::format("packed {} {} {}\n", kPackedLayoutVersion,
+                          fmt::join(file.modified_ns(), " "), packing.bytes));
+  hash.Update(packing.shape.data(), packing.shape.size());
+  AddContent(file, hash);
   return hash.Finish();
 }
 

@@ -14,6 +14,10 @@ namespace carat {
 // Reads a few hundred bytes of each tensor.
 Sha256Digest ModelKey(const ModelFile& file, const Model& model);
 
+// The same for packed weights: a hash over what decides their bytes. When the
+// files were written counts too, as a sample may miss a change.
+Sha256Digest PackedWeightsKey(const ModelFile& file, const Packing& packing);
+
 }  // namespace carat
 
 #endif  // CARAT_RUNTIME_MODEL_KEY_H_
