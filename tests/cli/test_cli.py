@@ -378,7 +378,8 @@ class BenchTest(CaratTestCase):
                              "--decode-at", "0,32", "--decode-tokens", "4",
                              "--rows", "1,2", "--threads", "1,2", "--repeats",
                              "2")
-        self.assertEqual(len(out["results"]), 2 * (2 + 2 * 2))
+        # Two rows at the first depth only.
+        self.assertEqual(len(out["results"]), 2 * (2 + 3))
         for result in out["results"]:
             self.assertEqual(len(result["seconds"]), 2)
             self.assertGreater(result["tokens_per_second"], 0)
@@ -389,11 +390,92 @@ class BenchTest(CaratTestCase):
         text = self.good("bench", TINY, "--prefill", "16", "--decode-at",
                          "none", "--repeats", "1")
         self.assertIn("prefill", text)
-        self.assertNotIn("decode", text)
+        self.assertNotIn("\ndecode", text)
+
+    def test_what_does_not_fit_the_context_is_left_out(self):
+        done = self.run_carat("bench", TINY, "--prefill", "16,100000",
+                              "--decode-at", "0", "--rows", "1",
+                              "--decode-tokens", "2", "--repeats", "1",
+                              "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"skipped prefill of 100000", done.stderr)
+        out = json.loads(done.stdout)
+        self.assertEqual([(r["kind"], r["tokens"]) for r in out["results"]],
+                         [("prefill", 16), ("decode", 2)])
+        self.assertEqual(len(out["skipped"]), 1)
+
+    def test_compares_with_what_the_machine_can_do(self):
+        measure = ["bench", TINY_GGUF, "--prefill", "16", "--decode-at", "0",
+                   "--rows", "1,2", "--decode-tokens", "2", "--repeats", "1",
+                   "--threads", "1"]
+        out = self.good_json(*measure)
+        work, peak = out["per_token"], out["machine"][0]
+        self.assertGreater(peak["read_bytes_per_second"], 0)
+        for result in out["results"]:
+            rate = result["tokens_per_second"]
+            if result["kind"] == "decode":
+                want = (rate / result["rows"] * work["decode_weight_bytes"] /
+                        peak["read_bytes_per_second"])
+            elif peak["int8_operations_per_second"] == 0:
+                continue  # plain code has no such limit
+            else:
+                want = (rate * 2 * work["prefill_multiply_adds"] /
+                        peak["int8_operations_per_second"])
+            self.assertAlmostEqual(result["share_of_limit"], want, places=6)
+        load = out["loads"][0]
+        self.assertGreater(load["packed_bytes"], 0)
+        self.assertGreater(load["peak_bytes"], load["packed_bytes"])
+        out = self.good_json(*measure, "--no-machine")
+        self.assertEqual(out["machine"], [])
+        self.assertNotIn("share_of_limit", out["results"][0])
 
     def test_bad_lists(self):
         for value in ("", "x", "1,,2", "-5", "1,"):
             self.bad("bench", TINY, f"--prefill={value}", code=2)
+
+
+class PackedCacheTest(CaratTestCase):
+    def answer(self, *more):
+        done = self.run_carat("run", TINY_GGUF, "--raw", "the rain",
+                              "--max-tokens", "12", "--temp", "0", "--verbose",
+                              *more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout, done.stderr.decode()
+
+    def test_the_second_start_maps_what_the_first_has_packed(self):
+        plain, notes = self.answer()
+        self.assertIn("packed in", notes)
+        self.assertNotIn("packed weights", notes)
+        first, notes = self.answer("--packed-cache", "on")
+        self.assertIn("packed weights written", notes)
+        second, notes = self.answer("--packed-cache", "on")
+        self.assertIn("packed weights found", notes)
+        self.assertEqual([first, second], [plain, plain])
+        files = self.good_json("doctor")["packed_cache"]
+        self.assertEqual([f["model"] for f in files], [TINY_GGUF.name])
+        self.assertIn(TINY_GGUF.name, self.good("doctor"))
+
+    def test_a_damaged_file_is_reported_and_written_anew(self):
+        folder = self.folder / "packed"
+        plain, _ = self.answer("--packed-cache", folder)
+        [path] = folder.iterdir()
+        path.write_bytes(path.read_bytes()[:-1])
+        again, notes = self.answer("--packed-cache", folder)
+        self.assertIn("is ignored", notes)
+        self.assertIn("packed weights written", notes)
+        self.assertEqual(again, plain)
+        self.assertIn("found", self.answer("--packed-cache", folder)[1])
+
+    def test_a_folder_that_cannot_be_used_is_an_error(self):
+        file = self.write("file", "x")
+        self.assertIn("--packed-cache", self.bad(
+            "run", TINY_GGUF, "--raw", "x", "--packed-cache", file / "sub"))
+
+    def test_too_little_room_only_warns(self):
+        _, notes = self.answer("--packed-cache", self.folder / "packed",
+                               "--packed-cache-size", "1KiB")
+        self.assertIn("--packed-cache-size", notes)
+        self.assertIn("packed weights failed", notes)
 
 
 class MachineTest(CaratTestCase):
