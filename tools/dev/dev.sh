@@ -20,7 +20,8 @@ usage: ./dev COMMAND
                            loop without model, fuzzing and cross-building
   build [TARGET...]        the release build, build/release
   bench [--kernels]        speed on the default model, or of the kernels
-        [--peer]           beside llama.cpp, on the same file
+        [--peer [MODEL...]]  beside llama.cpp, on the same files; writes the
+                           table of this machine in docs/benchmarks.md
   lint                     layers, files, format, shell and Python checks
   format                   clang-format every source file
   fuzz [SECONDS] [NAME...] every fuzz target, or those named (default 60 s)
@@ -90,15 +91,26 @@ case "$command" in
         need build bench
         configure release -DCARAT_BENCH=ON
         ninja -C "$release" benchmarks >&2
-        for program in "$release"/*_bench; do "$program" "$@"; done
+        CARAT_TEST_MODEL="$(model)"  # the tokenizer's and grammars' need one
+        export CARAT_TEST_MODEL
+        for source in "$top"/bench/*_bench.cc; do
+          program="$release/$(basename "$source" .cc)"
+          say "$(basename "$program")"
+          "$program" "$@"
+        done
         ;;
       --peer)
         shift
         command -v npm >/dev/null || need peer
         build_program
-        path="$(model)"
-        exec python3 "$top/tools/peer/compare_speed.py" "$release/carat" \
-          "$path" "$@"
+        models=()
+        while [ "$#" -gt 0 ] && [ "${1#--}" = "$1" ]; do
+          models+=("$1")
+          shift
+        done
+        [ "${#models[@]}" -gt 0 ] || models=("$(model)")
+        exec python3 "$top/tools/peer/bench_peer.py" "$release/carat" \
+          "$top/docs/benchmarks.md" "${models[@]}" "$@"
         ;;
       *)
         build_program

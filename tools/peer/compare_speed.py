@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures carat and llama.cpp on one file in turns; prints a table.
 
-  compare_speed.py CARAT MODEL [--rounds 3] [--threads 2] [--prefill 512]
-                   [--decode-at 0,2048] [--decode-tokens 32] [--json]
+  compare_speed.py CARAT MODEL [--rounds 3] [--threads 2]
+                   [--prefill 512,2048] [--decode-at 0,2048]
+                   [--decode-tokens 32] [--run-with 'chrt -r 50'] [--json]
 
 Each round runs one process of each, so that a machine that slows down slows
 both; medians of the rounds are compared. The table is Markdown.
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import statistics
 import subprocess
 import sys
@@ -19,14 +21,20 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+# Measures of a process as a whole: where less is better.
+WHOLE = {"load": ("load, seconds", 1.0), "memory": ("memory, MiB", 2.0**20)}
+
+
 def speeds(command):
-    """{(kind, tokens, depth): tokens a second, "load": seconds}."""
+    """{(kind, tokens, depth): tokens a second, "load": seconds,
+    "memory": most bytes resident}."""
     done = subprocess.run([str(c) for c in command], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     report = json.loads(done.stdout)
     found = {(r["kind"], r["tokens"], r["depth"]): r["tokens_per_second"]
              for r in report["results"]}
     found["load"] = report["loads"][0]["seconds"]
+    found["memory"] = report["loads"][0]["peak_bytes"]
     return found
 
 
@@ -40,8 +48,9 @@ def rows_of(ours, peers):
     rows = []
     for key, mine in ours.items():
         theirs = peers[key]
-        if key == "load":
-            rows.append(("load, seconds", mine, theirs, theirs / mine))
+        if key in WHOLE:
+            name, unit = WHOLE[key]
+            rows.append((name, mine / unit, theirs / unit, theirs / mine))
         else:
             kind, tokens, depth = key
             name = f"{kind} {tokens}" + (f" at {depth}" if kind == "decode"
@@ -64,30 +73,43 @@ def peer_libraries():
     return pathlib.Path(done.stdout.strip()).parent / "lib"
 
 
+def compare(carat, model, options):
+    """rows_of the medians of options.rounds runs of each in turns."""
+    shared = ["--threads", options.threads, "--prefill", options.prefill,
+              "--decode-at", options.decode_at, "--decode-tokens",
+              options.decode_tokens]
+    before = shlex.split(options.run_with)
+    ours = [*before, carat, "bench", model, "--json", "--quiet", "--repeats",
+            "1", "--rows", "1", "--no-machine", *shared]
+    peers = [*before, sys.executable, HERE / "peer_speed.py",
+             peer_libraries(), model, *shared]
+    rounds = []
+    for number in range(options.rounds):
+        print(f"{model.name}: round {number + 1} of {options.rounds}",
+              file=sys.stderr)
+        rounds.append((speeds(ours), speeds(peers)))
+    return rows_of(medians([r[0] for r in rounds]),
+                   medians([r[1] for r in rounds]))
+
+
+def add_options(parser):
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", default=str(len(os.sched_getaffinity(0))))
+    parser.add_argument("--prefill", default="512,2048")
+    parser.add_argument("--decode-at", default="0,2048")
+    parser.add_argument("--decode-tokens", default="32")
+    parser.add_argument("--run-with", default="", metavar="COMMAND",
+                        help="runs both programs, e.g. 'chrt -r 50'")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("carat", type=pathlib.Path)
     parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", default=str(len(os.sched_getaffinity(0))))
-    parser.add_argument("--prefill", default="512")
-    parser.add_argument("--decode-at", default="0,2048")
-    parser.add_argument("--decode-tokens", default="32")
+    add_options(parser)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    shared = ["--threads", options.threads, "--prefill", options.prefill,
-              "--decode-at", options.decode_at, "--decode-tokens",
-              options.decode_tokens]
-    ours = [options.carat, "bench", options.model, "--json", "--quiet",
-            "--repeats", "1", *shared]
-    peers = [sys.executable, HERE / "peer_speed.py", peer_libraries(),
-             options.model, *shared]
-    rounds = []
-    for number in range(options.rounds):
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-        rounds.append((speeds(ours), speeds(peers)))
-    rows = rows_of(medians([r[0] for r in rounds]),
-                   medians([r[1] for r in rounds]))
+    rows = compare(options.carat, options.model, options)
     if options.json:
         print(json.dumps([dict(zip(("test", "carat", "peer", "ratio"), row))
                           for row in rows], indent=2))

@@ -14,6 +14,7 @@ import ctypes
 import json
 import pathlib
 import random
+import resource
 import time
 
 # The library's parameter structs differ between versions and are only handed
@@ -143,8 +144,10 @@ def main():
         {"kind": "decode", "tokens": options.decode_tokens, "depth": depth,
          "tokens_per_second": peer.rate(options.decode_tokens, 1, depth)}
         for depth in options.decode_at]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"results": results, "loads": [
-        {"threads": options.threads, "seconds": peer.load_seconds}]}))
+        {"threads": options.threads, "seconds": peer.load_seconds,
+         "peak_bytes": peak}]}))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ class CompareTest(unittest.TestCase):
         self.assertIn("| decode 32 at 2048, tokens/s | 30.00 | 20.00 | 1.50 |",
                       compare_speed.table(rows))
 
+    def test_less_memory_is_a_ratio_above_one(self):
+        rows = compare_speed.rows_of({"memory": 2.0**30},
+                                     {"memory": 3 * 2.0**30})
+        self.assertEqual(rows, [("memory, MiB", 1024.0, 3072.0, 3.0)])
+
     def test_lists_are_read_as_carat_reads_them(self):
         self.assertEqual(peer_speed.numbers("128,512"), [128, 512])
         self.assertEqual(peer_speed.numbers("none"), [])
