@@ -75,6 +75,8 @@ int HttpStatusOf(StatusCode code) {
     case StatusCode::kUnsupported:
     case StatusCode::kFailedPrecondition:
       return 400;
+    case StatusCode::kPermissionDenied:
+      return 403;
     case StatusCode::kNotFound:
       return 404;
     case StatusCode::kResourceExhausted:

@@ -13,17 +13,41 @@
 
 namespace carat {
 
-struct Sha256::State {
-  State() : context(EVP_MD_CTX_new()) {
-    // Fails only when OpenSSL itself is broken or memory has run out.
-    CARAT_CHECK(context != nullptr);
-    CARAT_CHECK(EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
-  }
-  ~State() { EVP_MD_CTX_free(context); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+namespace {
 
-  EVP_MD_CTX* context;
+// A digest in OpenSSL's hands. Fails only when that itself is broken or memory
+// has run out.
+class Context {
+ public:
+  explicit Context(const EVP_MD* kind) : context_(EVP_MD_CTX_new()) {
+    CARAT_CHECK(context_ != nullptr);
+    CARAT_CHECK(EVP_DigestInit_ex(context_, kind, nullptr) == 1);
+  }
+  ~Context() { EVP_MD_CTX_free(context_); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  void Update(const void* data, size_t bytes) {
+    CARAT_CHECK(EVP_DigestUpdate(context_, data, bytes) == 1);
+  }
+  template <size_t n>
+  void Finish(std::array<uint8_t, n>* digest) {
+    unsigned size = 0;
+    CARAT_CHECK(EVP_DigestFinal_ex(context_, digest->data(), &size) == 1);
+    CARAT_CHECK(size == n);
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
+
+}  // namespace
+
+struct Sha256::State {
+  Context context{EVP_sha256()};
+};
+struct Sha1::State {
+  Context context{EVP_sha1()};
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {}
@@ -32,15 +56,28 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::Update(const void* data, size_t bytes) {
-  CARAT_CHECK(EVP_DigestUpdate(state_->context, data, bytes) == 1);
+  state_->context.Update(data, bytes);
 }
 
 Sha256Digest Sha256::Finish() {
   Sha256Digest digest;
-  unsigned size = 0;
-  CARAT_CHECK(EVP_DigestFinal_ex(state_->context, digest.data(), &size) == 1);
-  CARAT_CHECK(size == digest.size());
+  state_->context.Finish(&digest);
   return digest;
+}
+
+Sha1::Sha1() : state_(std::make_unique<State>()) {}
+Sha1::~Sha1() = default;
+Sha1::Sha1(Sha1&&) noexcept = default;
+Sha1& Sha1::operator=(Sha1&&) noexcept = default;
+
+void Sha1::Update(const void* data, size_t bytes) {
+  state_->context.Update(data, bytes);
+}
+
+std::string Sha1::FinishHex() {
+  std::array<uint8_t, 20> digest;
+  state_->context.Finish(&digest);
+  return ToHex(digest.data(), digest.size());
 }
 
 Sha256Digest Sha256Of(std::string_view bytes) {

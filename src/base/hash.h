@@ -1,4 +1,4 @@
-// SHA-256 of bytes, streams and files.
+// SHA-256 of bytes, streams and files, and SHA-1 for what git names.
 #ifndef CARAT_BASE_HASH_H_
 #define CARAT_BASE_HASH_H_
 
@@ -27,6 +27,24 @@ class Sha256 {
   void Update(const void* data, size_t bytes);
   void Update(std::string_view text) { Update(text.data(), text.size()); }
   Sha256Digest Finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// SHA-1, only because git names its files by it: no protection against people
+// who make two files with one digest. Finish may be called once.
+class Sha1 {
+ public:
+  Sha1();
+  ~Sha1();
+  Sha1(Sha1&&) noexcept;
+  Sha1& operator=(Sha1&&) noexcept;
+
+  void Update(const void* data, size_t bytes);
+  void Update(std::string_view text) { Update(text.data(), text.size()); }
+  std::string FinishHex();
 
  private:
   struct State;

@@ -51,5 +51,14 @@ TEST(HashTest, FileDigestEqualsThatOfItsBytes) {
   EXPECT_FALSE(Sha256OfFile(testing::TempDir()).ok());
 }
 
+// What `git hash-object` prints for a file with "hello\n".
+TEST(Sha1, NamesFilesAsGitDoes) {
+  Sha1 hash;
+  hash.Update("blob 6");
+  hash.Update("\0", 1);
+  hash.Update("hello\n");
+  EXPECT_EQ(hash.FinishHex(), "ce013625030ba8dba906f756967f9e9ca394464a");
+}
+
 }  // namespace
 }  // namespace carat

@@ -20,6 +20,8 @@ const char* StatusCodeName(StatusCode code) {
       return "resource exhausted";
     case StatusCode::kFailedPrecondition:
       return "failed precondition";
+    case StatusCode::kPermissionDenied:
+      return "permission denied";
     case StatusCode::kCancelled:
       return "cancelled";
     case StatusCode::kDeadlineExceeded:

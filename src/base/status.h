@@ -20,6 +20,7 @@ enum class StatusCode {
   kUnsupported,         // well-formed, but not something carat can do
   kResourceExhausted,   // memory, context or a limit
   kFailedPrecondition,  // right request, wrong state
+  kPermissionDenied,    // right request, but not from here or not here
   kCancelled,
   kDeadlineExceeded,
   kUnavailable,

@@ -23,6 +23,8 @@ const char* GeminiStatusName(StatusCode code) {
       return "RESOURCE_EXHAUSTED";
     case StatusCode::kFailedPrecondition:
       return "FAILED_PRECONDITION";
+    case StatusCode::kPermissionDenied:
+      return "PERMISSION_DENIED";
     case StatusCode::kCancelled:
       return "CANCELLED";
     case StatusCode::kDeadlineExceeded:
