@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "runtime/engine.h"
+#include "store/hub/pull_progress.h"
 
 namespace carat {
 
@@ -38,13 +39,6 @@ struct RunningModel {
   std::shared_ptr<Engine> engine;
   uint64_t memory_bytes = 0;
   int64_t expires_s = 0;  // Unix time; 0: never
-};
-
-struct PullProgress {
-  std::string status;  // "pulling manifest", "pulling", "verifying" ...
-  std::string digest;  // of the file under way; may be empty
-  uint64_t total_bytes = 0;
-  uint64_t done_bytes = 0;
 };
 
 struct AcquireOptions {

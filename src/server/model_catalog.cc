@@ -40,7 +40,10 @@ HostedModel Hosted(const FoundModel& found) {
       .name = found.name, .path = found.path, .bytes = found.bytes};
   struct stat info = {};
   if (stat(found.path.c_str(), &info) == 0) model.modified_s = info.st_mtime;
-  model.digest = DigestOf(model.path, model.bytes, model.modified_s);
+  model.digest = found.digest;
+  if (model.digest.empty()) {
+    model.digest = DigestOf(model.path, model.bytes, model.modified_s);
+  }
   return model;
 }
 

@@ -16,7 +16,8 @@
 #include "formats/model_file.h"
 #include "runtime/memory_plan.h"
 #include "server/model_catalog.h"
-#include "server/own_models.h"
+#include "server/pull_jobs.h"
+#include "store/own_models.h"
 
 namespace carat {
 namespace {
@@ -112,6 +113,7 @@ class HostImpl : public StoreModelHost {
 
   ModelHostOptions options_;
   const OwnModels folder_;
+  std::unique_ptr<PullJobs> pulls_;  // null: not allowed
   ModelCatalog catalog_;
 
   std::mutex load_mutex_;  // one model is loaded at a time
@@ -131,6 +133,7 @@ Status HostImpl::Open() {
   if (options_.engine.threads == 0) {
     options_.engine.threads = ThreadPool::DefaultThreads();
   }
+  if (options_.pull) pulls_ = std::make_unique<PullJobs>(options_.pull);
   reaper_ = std::thread([this] { ReaperLoop(); });
   return OkStatus();
 }
@@ -153,6 +156,7 @@ void HostImpl::Shutdown() {
   std::lock_guard lock(mutex_);
   stop_ = true;
   changed_.notify_all();
+  if (pulls_) pulls_->Cancel();
 }
 
 bool HostImpl::MakeRoom(uint64_t bytes, uint64_t* free_bytes) {
@@ -355,12 +359,13 @@ Status HostImpl::Unload(std::string_view name) {
 Status HostImpl::Pull(
     const std::string& name,
     const std::function<bool(const PullProgress&)>& progress) {
-  if (!options_.pull) {
-    return Unsupported(
-        "This server does not download models; put a GGUF file into carat's "
-        "models folder, or use one that another program has fetched.");
+  if (!pulls_) {
+    return Status(
+        StatusCode::kPermissionDenied,
+        "This server does not download models: it was started without "
+        "--allow-pull. Use carat pull on its machine.");
   }
-  const Status status = options_.pull(name, progress);
+  const Status status = pulls_->Pull(name, progress);
   catalog_.Rescan();
   return status;
 }
@@ -375,7 +380,7 @@ Status HostImpl::Copy(const std::string& from, const std::string& to) {
 Status HostImpl::Delete(const std::string& name) {
   if (name.empty()) return InvalidArgument("Name the model to delete.");
   CARAT_ASSIGN_OR_RETURN(const HostedModel model, catalog_.FindExact(name));
-  CARAT_RETURN_IF_ERROR(folder_.Remove(model.path));
+  CARAT_RETURN_IF_ERROR(folder_.Remove(model.name, model.path));
   catalog_.Rescan();
   std::lock_guard lock(mutex_);
   const auto found = slots_.find(model.path);

@@ -12,13 +12,10 @@
 
 #include "api/model_host.h"
 #include "runtime/engine.h"
+#include "server/pull_jobs.h"
 #include "store/roots.h"
 
 namespace carat {
-
-using PullFunction = std::function<Status(
-    const std::string& name,
-    const std::function<bool(const PullProgress&)>& progress)>;
 
 struct ModelHostOptions {
   // Paths or names from the command line. The first is the default model;

@@ -1,65 +1,19 @@
 #include "store/scan.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <map>
 
 #include "base/utf8.h"
 #include "store/files.h"
+#include "store/gguf_names.h"
 #include "store/ollama.h"
+#include "store/pulled.h"
 
 namespace carat {
 namespace {
-
-constexpr std::string_view kGgufEnd = ".gguf";
-
-std::string Upper(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
-
-bool HasGgufEnd(std::string_view name) {
-  return name.size() > kGgufEnd.size() &&
-         Upper(name.substr(name.size() - kGgufEnd.size())) == ".GGUF";
-}
-
-std::string Stem(std::string_view name) {
-  return std::string(
-      HasGgufEnd(name) ? name.substr(0, name.size() - kGgufEnd.size()) : name);
-}
-
-// Vision and audio towers that other programs keep in a file of their own.
-bool IsProjector(std::string_view name) {
-  return Upper(name).find("MMPROJ") != std::string::npos;
-}
-
-// "model-00002-of-00004" -> part 2; `base` becomes "model".
-struct SplitName {
-  std::string base;
-  int part = 0;  // 0: not a part of a series
-};
-SplitName ParseSplit(const std::string& stem) {
-  constexpr size_t kTail = sizeof("-00001-of-00002") - 1;
-  SplitName out{.base = stem};
-  if (stem.size() <= kTail) return out;
-  const std::string tail = stem.substr(stem.size() - kTail);
-  for (size_t i = 0; i < kTail; ++i) {
-    const bool digit = (i >= 1 && i <= 5) || i >= 10;
-    const char wanted = "-00000-of-00000"[i];
-    if (digit ? std::isdigit(static_cast<unsigned char>(tail[i])) == 0
-              : tail[i] != wanted) {
-      return out;
-    }
-  }
-  out.part = std::atoi(tail.substr(1, 5).c_str());
-  out.base = stem.substr(0, stem.size() - kTail);
-  return out;
-}
 
 // A GGUF or a series of parts within one folder.
 struct GgufEntry {
@@ -72,8 +26,8 @@ std::vector<GgufEntry> GgufsIn(const std::vector<FileEntry>& entries) {
   std::map<std::string, GgufEntry> series;
   for (const FileEntry& entry : entries) {
     if (!entry.is_file || !HasGgufEnd(entry.name)) continue;
-    if (IsProjector(entry.name)) continue;
-    const SplitName split = ParseSplit(Stem(entry.name));
+    if (IsProjectorName(entry.name)) continue;
+    const SplitName split = ParseSplitName(GgufStem(entry.name));
     GgufEntry& gguf = series[split.base];
     gguf.base = split.base;
     gguf.bytes += entry.bytes;
@@ -170,6 +124,35 @@ void ScanCarat(const std::string& folder, int depth, ScanResult* out) {
   }
 }
 
+// Models with a record; their files lie deeper than ScanCarat looks.
+void ScanPulled(const std::string& root, ScanResult* out) {
+  for (const PulledModel& pulled : ListPulled(root, &out->notes)) {
+    FoundModel model{.name = pulled.name,
+                     .aliases = pulled.aliases(),
+                     .path = PulledPath(root, pulled),
+                     .store = StoreKind::kCarat,
+                     .bytes = pulled.bytes(),
+                     .repository = pulled.repository,
+                     .revision = pulled.revision,
+                     .digest = pulled.digest()};
+    const bool whole = std::all_of(
+        pulled.files.begin(), pulled.files.end(), [&](const PulledFile& file) {
+          struct stat info;
+          const std::string path = root + "/" + pulled.folder + "/" + file.path;
+          return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+                 static_cast<uint64_t>(info.st_size) == file.bytes;
+        });
+    if (whole) {
+      out->models.push_back(std::move(model));
+    } else {
+      out->notes.push_back(
+          fmt::format("{} is skipped: files of it are missing or changed; pull "
+                      "it again.",
+                      QuoteForMessage(pulled.name)));
+    }
+  }
+}
+
 // The snapshot that refs/main names, or the newest one.
 std::string SnapshotFolder(const std::string& repo_folder,
                            std::vector<std::string>* notes) {
@@ -214,34 +197,14 @@ void ScanLmStudio(const std::string& root, ScanResult* out) {
   }
 }
 
-bool IsQuantisation(const std::string& word) {
-  static constexpr std::array<std::string_view, 7> kPlain = {
-      "F32", "F16", "BF16", "FP16", "MXFP4", "FP32", "Q8_0"};
-  if (std::find(kPlain.begin(), kPlain.end(), word) != kPlain.end()) {
-    return true;
-  }
-  const size_t digit = word.starts_with("IQ") ? 2 : 1;
-  return (word.starts_with("Q") || word.starts_with("IQ")) &&
-         word.size() > digit + 2 &&
-         std::isdigit(static_cast<unsigned char>(word[digit])) != 0 &&
-         word[digit + 1] == '_';
-}
-
 }  // namespace
-
-std::string QuantisationInName(std::string_view file_name) {
-  const std::string stem = Upper(Stem(file_name));
-  const size_t cut = stem.find_last_of("-.");
-  const std::string word =
-      cut == std::string::npos ? stem : stem.substr(cut + 1);
-  return IsQuantisation(word) ? word : "";
-}
 
 ScanResult ScanRoot(const StoreRoot& root) {
   ScanResult out;
   if (!FolderExists(root.path)) return out;
   switch (root.kind) {
     case StoreKind::kCarat:
+      ScanPulled(root.path, &out);
       ScanCarat(root.path, 1, &out);
       break;
     case StoreKind::kOllama:

@@ -21,6 +21,10 @@ struct FoundModel {
   std::string path;  // for ModelFile::Open: a GGUF file or a folder
   StoreKind store = StoreKind::kCarat;
   uint64_t bytes = 0;  // on disk, all parts together
+  // Of models that carat pulled; else empty.
+  std::string repository;
+  std::string revision;  // commit
+  std::string digest;    // of the content, 64 hexadecimal digits
 };
 
 struct ScanResult {
@@ -30,10 +34,6 @@ struct ScanResult {
 
 // A root that does not exist gives nothing and no note.
 ScanResult ScanRoot(const StoreRoot& root);
-
-// "Q4_K_M", "BF16" ... from a GGUF's file name, upper case; empty when its
-// name does not say.
-std::string QuantisationInName(std::string_view file_name);
 
 }  // namespace carat
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "store/gguf_names.h"
 #include "store/ollama.h"
 
 namespace carat {

@@ -28,6 +28,7 @@ CONFINED = {
     "arpa/inet.h": "server",
     "boost/asio": "server",
     "boost/beast": "server",
+    "curl/": "store",
 }
 
 

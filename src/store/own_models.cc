@@ -1,4 +1,4 @@
-#include "server/own_models.h"
+#include "store/own_models.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,10 +9,14 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "formats/model_file.h"
+#include "store/gguf_names.h"
+#include "store/pulled.h"
 
 namespace carat {
 namespace {
@@ -52,6 +56,31 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return fsync(fd) == 0 ? OkStatus() : Failed("Writing", path, errno);
 }
 
+// The record that `name` means, else one whose model lies at `path`.
+std::optional<PulledModel> FindRecord(const std::string& folder,
+                                      const std::string& name,
+                                      const std::string& path) {
+  std::vector<std::string> notes;
+  std::optional<PulledModel> at_path;
+  for (PulledModel& model : ListPulled(folder, &notes)) {
+    if (PulledPath(folder, model) != path) continue;
+    if (LowerAscii(model.name) == LowerAscii(name)) return model;
+    at_path = std::move(model);
+  }
+  return at_path;
+}
+
+// All files of the series that `path` begins; else only `path`.
+std::vector<std::string> PartsOf(const std::string& path) {
+  const SplitName split = ParseSplitName(GgufStem(path));
+  std::vector<std::string> out = {path};
+  for (int part = 2; part <= split.parts && split.part == 1; ++part) {
+    out.push_back(
+        fmt::format("{}-{:05}-of-{:05}.gguf", split.base, part, split.parts));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string OwnModels::BlobPath(std::string_view digest) const {
@@ -84,6 +113,10 @@ Status OwnModels::Make(const std::string& folder) const {
 Status OwnModels::Link(const std::string& source,
                        const std::string& name) const {
   CARAT_ASSIGN_OR_RETURN(std::string to, PathFor(name));
+  if (auto record = FindRecord(path_, "", source)) {
+    record->name = to.substr(path_.size() + 1);
+    return SavePulled(path_, *record);
+  }
   std::error_code error;
   const bool folder = fs::is_directory(source, error);
   if (source.find("-of-") != std::string::npos && !folder) {
@@ -101,35 +134,46 @@ Status OwnModels::Link(const std::string& source,
   return error ? Failed("Linking", to, error.value()) : OkStatus();
 }
 
-Status OwnModels::Remove(const std::string& path) const {
+Status OwnModels::CheckInside(const std::string& path) const {
   std::error_code error;
   const fs::path folder = fs::weakly_canonical(path_, error);
   const fs::path parent =
       fs::weakly_canonical(fs::path(path).parent_path(), error);
   const auto [end, unused] =
       std::mismatch(folder.begin(), folder.end(), parent.begin(), parent.end());
-  if (error || end != folder.end()) {
-    return FailedPrecondition(
-        fmt::format("{} belongs to another program; delete it there.", path));
+  if (!error && end == folder.end()) return OkStatus();
+  return FailedPrecondition(
+      fmt::format("{} belongs to another program; delete it there.", path));
+}
+
+// An uploaded file lives on as a blob; nobody needs it any more.
+void OwnModels::DropBlobOf(uint64_t device, uint64_t inode) const {
+  std::error_code error;
+  for (const auto& blob : fs::directory_iterator(path_ + "/.blobs", error)) {
+    struct stat info = {};
+    if (lstat(blob.path().c_str(), &info) == 0 && info.st_ino == inode &&
+        info.st_dev == device && info.st_nlink == 1) {
+      fs::remove(blob.path(), error);
+      break;
+    }
   }
+}
+
+Status OwnModels::Remove(const std::string& name,
+                         const std::string& path) const {
+  CARAT_RETURN_IF_ERROR(CheckInside(path));
+  const auto record = FindRecord(path_, name, path);
+  if (record) return RemovePulled(path_, record->name);
+  std::error_code error;
   struct stat gone = {};
   lstat(path.c_str(), &gone);
   if (fs::is_directory(path, error) && !fs::is_symlink(path, error)) {
     fs::remove_all(path, error);
   } else {
-    fs::remove(path, error);
+    for (const std::string& part : PartsOf(path)) fs::remove(part, error);
   }
   if (error) return Failed("Deleting", path, error.value());
-  // An uploaded file lives on as a blob; nobody needs it any more.
-  for (const auto& blob : fs::directory_iterator(path_ + "/.blobs", error)) {
-    struct stat info = {};
-    if (lstat(blob.path().c_str(), &info) == 0 && S_ISREG(gone.st_mode) &&
-        info.st_ino == gone.st_ino && info.st_dev == gone.st_dev &&
-        info.st_nlink == 1) {
-      fs::remove(blob.path(), error);
-      break;
-    }
-  }
+  if (S_ISREG(gone.st_mode)) DropBlobOf(gone.st_dev, gone.st_ino);
   return OkStatus();
 }
 
