@@ -33,6 +33,9 @@ void AddScoreCommand(CLI::App& app, CommandMain* chosen);
 void AddBenchCommand(CLI::App& app, CommandMain* chosen);
 void AddDoctorCommand(CLI::App& app, CommandMain* chosen);
 void AddListCommand(CLI::App& app, CommandMain* chosen);
+void AddPullCommand(CLI::App& app, CommandMain* chosen);
+void AddRmCommand(CLI::App& app, CommandMain* chosen);
+void AddPsCommand(CLI::App& app, CommandMain* chosen);
 void AddDumpCommand(CLI::App& app, CommandMain* chosen);
 void AddVersionCommand(CLI::App& app, CommandMain* chosen);
 

@@ -24,6 +24,11 @@ Json ToJson(const FoundModel& model) {
   out.Set("store", StoreKindName(model.store));
   out.Set("path", model.path);
   out.Set("bytes", model.bytes);
+  if (!model.repository.empty()) {
+    out.Set("repository", model.repository);
+    out.Set("revision", model.revision);
+  }
+  if (!model.digest.empty()) out.Set("digest", model.digest);
   const auto info = InfoOf(model);
   if (!info.ok()) {
     out.Set("error", info.status().message());
@@ -37,15 +42,18 @@ Json ToJson(const FoundModel& model) {
 
 int PrintTable(const Store& store) {
   Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft,
-               Align::kLeft, Align::kLeft});
-  table.Row({"NAME", "SIZE", "PARAMETERS", "TYPE", "STORE", "WHERE"});
+               Align::kLeft, Align::kLeft, Align::kLeft});
+  table.Row(
+      {"NAME", "SIZE", "PARAMETERS", "TYPE", "STORE", "REVISION", "WHERE"});
   for (const FoundModel& model : store.models()) {
     const auto info = InfoOf(model);
     const bool good = info.ok();
     table.Row({model.name, HumanBytes(model.bytes),
                good ? HumanCount(static_cast<uint64_t>(info->parameters)) : "-",
                good ? info->quantisation : "not usable",
-               StoreKindTitle(model.store), model.path});
+               StoreKindTitle(model.store),
+               model.revision.empty() ? "-" : model.revision.substr(0, 12),
+               model.path});
   }
   if (store.models().empty()) {
     PrintNote("No models were found. Looked in:");

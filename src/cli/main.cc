@@ -16,9 +16,10 @@ namespace {
 constexpr const char* kFooter =
     "MODEL is a .gguf file, a folder with safetensors, config.json and\n"
     "tokenizer.json, or the name of a model that Ollama, Hugging Face or LM\n"
-    "Studio has put on this machine (see carat list).\n"
+    "Studio has put on this machine, or carat pull (see carat list).\n"
     "\n"
     "Examples:\n"
+    "  carat pull gemma3:270m\n"
     "  carat run gemma3:270m \"Why is the sky blue?\"\n"
     "  carat chat ./gemma-3-1b-it-q4_0.gguf\n"
     "  carat show gemma3 --ctx 32768\n"
@@ -47,6 +48,9 @@ int Main(int argc, char** argv) {
   AddServeCommand(app, &chosen);
   AddShowCommand(app, &chosen);
   AddListCommand(app, &chosen);
+  AddPullCommand(app, &chosen);
+  AddRmCommand(app, &chosen);
+  AddPsCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);
   AddRenderCommand(app, &chosen);
   AddParseCommand(app, &chosen);

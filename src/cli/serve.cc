@@ -13,6 +13,7 @@
 #include "api/router.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/config_file.h"
 #include "cli/engine_options.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
@@ -23,6 +24,7 @@
 #include "server/operations.h"
 #include "server/request_log.h"
 #include "server/store_model_host.h"
+#include "store/hub/pull.h"
 #include "store/roots.h"
 
 namespace carat {
@@ -34,9 +36,11 @@ struct ServeArguments {
   ApiOptions api;
   std::vector<std::string> models;
   std::vector<std::string> aliases;
+  std::string config;
   std::string key_file;
   std::string log = "logfmt";
   bool insecure = false;
+  bool allow_pull = false;
   double memory_gib = 0;
   double kv_gib = 0;
   int64_t keep_alive_s = 300;
@@ -71,6 +75,18 @@ Status Check(ServeArguments* a) {
   return OkStatus();
 }
 
+// Downloads for clients, as carat pull does them.
+Status PullForClient(const std::string& text, const PullListener& progress) {
+  CARAT_ASSIGN_OR_RETURN(HubName name, ParseHubName(text));
+  CARAT_ASSIGN_OR_RETURN(HubEndpoint endpoint, ReadHubEndpoint());
+  const auto fetcher = NewHttpFetcher({});
+  return PullModel({.name = std::move(name)}, {.models_folder = ModelsFolder(),
+                                               .endpoint = std::move(endpoint),
+                                               .fetcher = fetcher.get(),
+                                               .progress = progress})
+      .status();
+}
+
 Result<ModelHostOptions> HostOptions(const ServeArguments& a,
                                      LineWriter* lines) {
   ModelHostOptions out;
@@ -97,6 +113,7 @@ Result<ModelHostOptions> HostOptions(const ServeArguments& a,
   out.keep_alive_s = a.keep_alive_s;
   out.roots = DefaultRoots();
   out.models_folder = ModelsFolder();
+  if (a.allow_pull) out.pull = PullForClient;
   if (a.log != "off") {
     out.note = [lines](const std::string& line) {
       lines->Write("carat: " + line);
@@ -204,6 +221,9 @@ void AddSafetyOptions(CLI::App& command, ServeArguments* a) {
                      "by its owner only");
   command.add_flag("--insecure", a->insecure,
                    "Allow a public address without a key");
+  command.add_flag("--allow-pull", a->allow_pull,
+                   "Let clients download models (Ollama's /api/pull), with "
+                   "this machine's HF_TOKEN");
   command.add_option("--tls-cert", a->server.tls_certificate,
                      "Certificate chain (PEM): serve HTTPS");
   command.add_option("--tls-key", a->server.tls_key, "Its private key (PEM)");
@@ -289,6 +309,11 @@ void AddServeCommand(CLI::App& app, CommandMain* chosen) {
   command->add_option("--port", a->server.port, "Port; 0: a free one")
       ->check(CLI::Range(0, 65535).description(""))
       ->capture_default_str();
+  command
+      ->add_option("--config", a->config,
+                   "File with options, one 'name = value' a line; the command "
+                   "line wins")
+      ->type_name("FILE");
   AddSafetyOptions(*command, a.get());
   AddModelHostOptions(*command, a.get());
   command
@@ -305,9 +330,18 @@ void AddServeCommand(CLI::App& app, CommandMain* chosen) {
       "Examples:\n"
       "  carat serve gemma3:4b\n"
       "  carat serve --alias 'claude-sonnet-4=gemma3:4b' gemma3:4b\n"
+      "  carat serve --config serve.conf\n"
       "  carat serve gemma3:4b --host 0.0.0.0 --api-key-file keys \\\n"
       "    --tls-cert cert.pem --tls-key key.pem");
-  command->callback([a, chosen] { *chosen = [a] { return Serve(*a); }; });
+  command->callback([a, command, chosen] {
+    *chosen = [a, command] {
+      if (!a->config.empty()) {
+        const Status status = ApplyConfigFile(a->config, command);
+        if (!status.ok()) return FailUsage(status.message());
+      }
+      return Serve(*a);
+    };
+  });
 }
 
 }  // namespace carat

@@ -86,19 +86,20 @@ std::string OnStdout(Colour colour, std::string_view text) {
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)), active_(StderrIsTerminal()) {}
 
-void ProgressBar::Update(double fraction) {
+void ProgressBar::Update(double fraction, std::string_view tail) {
   if (!active_) return;
   fraction = std::clamp(fraction, 0.0, 1.0);
   const int tenths = static_cast<int>(std::lround(fraction * 1000));
-  if (tenths == shown_) return;
+  if (tenths == shown_ && tail == tail_) return;
   shown_ = tenths;
-  const int label = static_cast<int>(label_.size());
-  const int width = std::clamp(TerminalColumns() - label - 10, 5, 40);
+  tail_ = tail;
+  const int around = static_cast<int>(label_.size() + tail_.size());
+  const int width = std::clamp(TerminalColumns() - around - 12, 5, 40);
   const int full = static_cast<int>(std::lround(fraction * width));
-  WriteAll(
-      STDERR_FILENO,
-      fmt::format("\r\x1b[K{} [{}{}] {:3.0f}%", label_, std::string(full, '#'),
-                  std::string(width - full, '.'), fraction * 100));
+  WriteAll(STDERR_FILENO,
+           fmt::format("\r\x1b[K{} [{}{}] {:3.0f}%{}{}", label_,
+                       std::string(full, '#'), std::string(width - full, '.'),
+                       fraction * 100, tail_.empty() ? "" : "  ", tail_));
 }
 
 void ProgressBar::Clear() {

@@ -43,7 +43,8 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
   // fraction in [0, 1]. Safe from one thread at a time.
-  void Update(double fraction);
+  // `tail` stands behind the bar, e.g. "1.2 of 3.1 GiB".
+  void Update(double fraction, std::string_view tail = "");
   // Removes the line.
   void Clear();
 
@@ -51,6 +52,7 @@ class ProgressBar {
   std::string label_;
   bool active_;
   int shown_ = -1;  // tenths of a percent
+  std::string tail_;
 };
 
 // Everything on stdin until its end. When nothing comes for a while, says on

@@ -70,6 +70,9 @@ Json ProgressJson(const PullProgress& progress) {
       line.Set("status", "pulling " + short_digest);
     }
     line.Set("digest", "sha256:" + progress.digest);
+  } else if (!progress.file.empty()) {
+    // A small file, of which the hub gives no SHA-256.
+    line.Set("status", "pulling " + progress.file);
   }
   if (progress.total_bytes > 0) {
     line.Set("total", progress.total_bytes);
@@ -88,16 +91,19 @@ Status Pull(const OllamaCall& call) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point last{};
   std::string last_status;
+  uint64_t last_bytes = 0;
   const Status status =
       call.context->host->Pull(name, [&](const PullProgress& progress) {
-        const std::string key = progress.status + progress.digest;
+        const std::string key = progress.status + progress.file;
         const bool finished = progress.done_bytes == progress.total_bytes;
-        if (key == last_status && !finished &&
-            Clock::now() - last < kProgressEvery) {
-          return !call.reply->gone();
-        }
+        const bool news =
+            key != last_status || progress.done_bytes != last_bytes;
+        const bool early = key == last_status && !finished &&
+                           Clock::now() - last < kProgressEvery;
+        if (!news || early) return !call.reply->gone();
         last = Clock::now();
         last_status = key;
+        last_bytes = progress.done_bytes;
         return lines.Send(ProgressJson(progress));
       });
   lines.End(status);

@@ -157,6 +157,10 @@ void HandleOllamaPs(const OllamaCall& call) {
                                            : running.expires_s * kNsPerSecond));
     one.Set("size_vram", 0);  // all of it is in the CPU's memory
     one.Set("context_length", running.engine->context_tokens());
+    // Not Ollama's: for carat ps.
+    const EngineStats stats = running.engine->stats();
+    one.Set("generations_running", stats.running);
+    one.Set("generations_queued", stats.queued);
     list.Append(std::move(one));
   }
   Json body = Json::MakeObject();

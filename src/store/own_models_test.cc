@@ -1,4 +1,4 @@
-#include "server/own_models.h"
+#include "store/own_models.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ TEST_F(OwnModelsTest, UploadedFilesAreKeptUnderTheirDigest) {
   ASSERT_TRUE(models_.NameBlob(digest, "mine:latest").ok());
   EXPECT_EQ(fs::file_size(folder_ / "mine.gguf"), bytes.size());
   // The blob goes with the last name.
-  ASSERT_TRUE(models_.Remove((folder_ / "mine.gguf").string()).ok());
+  ASSERT_TRUE(models_.Remove("", (folder_ / "mine.gguf").string()).ok());
   EXPECT_FALSE(fs::exists(folder_ / "mine.gguf"));
   EXPECT_FALSE(models_.HasBlob(digest));
 }
@@ -82,11 +82,11 @@ TEST_F(OwnModelsTest, RemovingANameLeavesOtherProgramsFilesAlone) {
   const fs::path model = top_ / "model.gguf";
   std::ofstream(model) << "x";
   ASSERT_TRUE(models_.Link(model.string(), "second").ok());
-  ASSERT_TRUE(models_.Remove((folder_ / "second.gguf").string()).ok());
+  ASSERT_TRUE(models_.Remove("", (folder_ / "second.gguf").string()).ok());
   EXPECT_TRUE(fs::exists(model));
-  EXPECT_EQ(models_.Remove(model.string()).code(),
+  EXPECT_EQ(models_.Remove("", model.string()).code(),
             StatusCode::kFailedPrecondition);
-  EXPECT_EQ(models_.Remove((folder_ / "../model.gguf").string()).code(),
+  EXPECT_EQ(models_.Remove("", (folder_ / "../model.gguf").string()).code(),
             StatusCode::kFailedPrecondition);
   EXPECT_TRUE(fs::exists(model));
 }
