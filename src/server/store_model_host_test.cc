@@ -169,7 +169,7 @@ TEST_F(StoreModelHostTest, CopiesAreFoundAndDeletedOnesAreGone) {
   ASSERT_TRUE(host_->Delete("three").ok());
   EXPECT_FALSE(host_->Find("three").ok());
   EXPECT_TRUE(host_->Find("one").ok());
-  EXPECT_EQ(host_->Pull("any", nullptr).code(), StatusCode::kUnsupported);
+  EXPECT_EQ(host_->Pull("any", nullptr).code(), StatusCode::kPermissionDenied);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ TEXT = "the rain in the thin air is here and on it the hare ran\n"
 
 
 class HelpTest(CaratTestCase):
-    COMMANDS = ["run", "chat", "show", "list", "tokenize", "render", "parse",
-                "score", "bench", "doctor", "version"]
+    COMMANDS = ["run", "chat", "show", "list", "pull", "rm", "ps", "tokenize",
+                "render", "parse", "score", "bench", "doctor", "version"]
 
     def test_every_command_explains_itself_with_examples(self):
         top = self.good("--help")

@@ -85,6 +85,26 @@ await check('models', async () => {
   assert.ok((await client.version()).version);
 });
 
+const repo = process.env.CARAT_PULL;
+if (repo) {  // a server that runs already may not download
+  await check('pull with progress, and delete', async () => {
+    const lines = [];
+    for await (const line of await client.pull({ model: repo, stream: true })) {
+      lines.push(line);
+    }
+    assert.equal(lines[0].status, 'pulling manifest');
+    assert.equal(lines.at(-1).status, 'success');
+    const sized = lines.filter((line) => line.digest);
+    assert.match(sized.at(-1).status, /^pulling [0-9a-f]{12}$/);
+    assert.equal(sized.at(-1).completed, sized.at(-1).total);
+    assert.equal((await client.pull({ model: repo })).status, 'success');
+    await client.delete({ model: repo });
+    const { models } = await client.list();
+    assert.ok(!models.some((found) => found.name.startsWith(repo)));
+    await assert.rejects(client.pull({ model: 'org/none' }), /does not exist/);
+  });
+}
+
 await check('errors', async () => {
   await assert.rejects(client.chat({ ...base, model: 'no-such-model' }),
     (error) => error.status_code === 404 && /not found/.test(error.message));

@@ -1,6 +1,7 @@
 """The ollama package."""
 
 import json
+import os
 
 import ollama
 
@@ -55,6 +56,30 @@ def models():
     assert MODEL in [m.model for m in client.list().models]
     assert "completion" in client.show(MODEL).capabilities
     assert client.ps().models[0].context_length > 0
+
+
+def pull():
+    seen = [part for part in client.pull(PULL, stream=True)]
+    assert seen[0].status == "pulling manifest", seen[0]
+    assert seen[-1].status == "success", seen[-1]
+    sizes = [part for part in seen if part.digest]
+    assert sizes[-1].completed == sizes[-1].total > 0
+    assert client.pull(PULL).status == "success"
+    assert any(m.model.startswith(PULL) for m in client.list().models)
+    client.delete(PULL)
+    assert not any(m.model.startswith(PULL) for m in client.list().models)
+    try:
+        client.pull("org/none")
+    except ollama.ResponseError as error:
+        assert "does not exist" in error.error, error
+    else:
+        raise AssertionError("a model that nobody has was pulled")
+
+
+# A server that runs already may not download.
+PULL = os.environ.get("CARAT_PULL")
+if PULL:
+    check(pull)
 
 
 @check

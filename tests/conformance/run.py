@@ -37,8 +37,13 @@ POSITIONS = 8192
 START_SECONDS = 120
 CLIENT_SECONDS = 600
 
-sys.path.insert(0, str(TOP / "tools/dev"))
+sys.path += [str(TOP / "tools/dev"), str(TOP / "tests/cli")]
+import fake_hub  # noqa: E402
 from fetch_model import cache_folder  # noqa: E402
+
+# What clients can pull, from a hub of this machine.
+HUB_REPO = "org/tiny-GGUF"
+HUB_FILE = "tiny-Q4_0.gguf"
 
 
 def notice(text):
@@ -162,18 +167,27 @@ def wait_until_ready(server, log):
     return None
 
 
+def start_hub():
+    content = (TOP / "tests/data/tiny-gguf/gemma3-q4_0.gguf").read_bytes()
+    hub = fake_hub.FakeHub()
+    hub.repos[HUB_REPO] = fake_hub.Repo({HUB_FILE: content}, lfs={HUB_FILE})
+    return hub
+
+
 @contextlib.contextmanager
 def serve(program, model, home, *options):
     """A server of one model on a free port; gives its address."""
     log = home / "server.log"
+    hub = start_hub()
     # A home of its own: no other models are found.
-    environment = {**os.environ, "HOME": str(home)}
-    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "OLLAMA_MODELS", "HF_HOME"):
+    environment = {**os.environ, "HOME": str(home), "HF_ENDPOINT": hub.url}
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "OLLAMA_MODELS", "HF_HOME",
+                 "CARAT_MODELS", "CARAT_CACHE"):
         environment.pop(name, None)
     with open(log, "w", encoding="utf-8") as out:
         server = subprocess.Popen(
             [str(program), "serve", str(model), "--port", "0", "--ctx",
-             str(POSITIONS), *options], stdin=subprocess.DEVNULL, stdout=out,
+             str(POSITIONS), "--allow-pull", *options], stdin=subprocess.DEVNULL, stdout=out,
             stderr=out, env=environment)
     try:
         yield wait_until_ready(server, log)
@@ -184,6 +198,7 @@ def serve(program, model, home, *options):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        hub.close()
         if server.returncode not in (0, -signal.SIGTERM):
             print(log.read_text()[-4000:])
 
@@ -201,6 +216,7 @@ def run_on(program, model, environment, *options):
                 return [0, 1, 0]
             listed = json.loads(fetch(f"{url}/v1/models"))["data"]
             return run_all({"CARAT_URL": url, "CARAT_MODEL": listed[0]["id"],
+                            "CARAT_BIN": str(program), "CARAT_PULL": HUB_REPO,
                             **environment})
 
 
