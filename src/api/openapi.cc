@@ -27,7 +27,9 @@ struct Refusal {
 constexpr Refusal kRefusals[] = {
     {400, "The request is malformed or asks for what is not supported."},
     {401, "An API key is asked for, and none that is known was sent."},
-    {403, "The Host or the Origin is not one of this server's."},
+    {403,
+     "The Host or the Origin is not one of this server's, or the server was "
+     "started without leave to do this."},
     {404, "There is no such model or stored thing."},
     {408, "The request came too slowly."},
     {413, "The body is too large."},
