@@ -17,12 +17,28 @@ void Show(const AttentionBatch& batch, const char* what, const Activations& x) {
 }  // namespace
 
 void GqaAttention::WriteCache(const Activations& x, const AttentionBatch& batch,
-                              AttentionWorkspace& ws, ThreadPool& pool) const {
+                              Queries queries, AttentionWorkspace& ws,
+                              ThreadPool& pool) const {
   const int64_t dim = shape.head_dim;
   ws.k.Resize(x.rows(), k.out());
   ws.v.Resize(x.rows(), k.out());
-  k.Forward(x, ws.k, pool);
-  if (!v.empty()) v.Forward(x, ws.v, pool);
+  MatMulProduct products[3];
+  size_t count = 0;
+  const auto add = [&](const Linear& w, Activations& y) {
+    products[count++] = {.w = &w.weight(),
+                         .up = nullptr,
+                         .in = {.x = &x, .index = nullptr, .count = x.rows()},
+                         .y = y.row(0),
+                         .y_stride = y.stride()};
+  };
+  ws.has_queries = queries == Queries::kWithKeys;
+  if (ws.has_queries) {
+    ws.q.Resize(x.rows(), q.out());
+    add(q, ws.q);
+  }
+  add(k, ws.k);
+  if (!v.empty()) add(v, ws.v);
+  MatMulTogether({products, count}, pool);
   ForRows(x.rows(), pool, [&](int64_t r) {
     float* key = ws.k.row(r);
     float* value = ws.v.row(r);
@@ -50,9 +66,12 @@ void GqaAttention::Forward(const Activations& x, const AttentionBatch& batch,
                            AttentionWorkspace& ws, Activations& y,
                            ThreadPool& pool) const {
   const int64_t dim = shape.head_dim, width = q.out();
-  ws.q.Resize(x.rows(), width);
   ws.context.Resize(x.rows(), width);
-  q.Forward(x, ws.q, pool);
+  if (!ws.has_queries) {
+    ws.q.Resize(x.rows(), width);
+    q.Forward(x, ws.q, pool);
+  }
+  ws.has_queries = false;
   ws.rows.resize(x.rows());
   ForRows(x.rows(), pool, [&](int64_t r) {
     for (int h = 0; h < shape.heads; ++h) {

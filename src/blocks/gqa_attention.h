@@ -6,6 +6,7 @@
 #ifndef CARAT_BLOCKS_GQA_ATTENTION_H_
 #define CARAT_BLOCKS_GQA_ATTENTION_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "blocks/batch.h"
@@ -18,8 +19,9 @@ namespace carat {
 
 // Reusable memory of an attention layer.
 struct AttentionWorkspace {
-  Activations q, k, v;  // projections, [rows, heads * head_dim]
-  Activations context;  // weighted values, [rows, heads * head_dim]
+  Activations q, k, v;       // projections, [rows, heads * head_dim]
+  bool has_queries = false;  // WriteCache has filled q for the next Forward
+  Activations context;       // weighted values, [rows, heads * head_dim]
   std::vector<AttentionRow> rows;
   AttentionScratch scratch;
 };
@@ -56,10 +58,15 @@ class GqaAttention {
 
   bool owns_cache() const { return !k.empty(); }
 
+  // When the query projection of a layer with a cache runs: with the keys and
+  // values, in one product over all rows, or in Forward, over fewer rows.
+  enum class Queries : uint8_t { kWithKeys, kLater };
+
   // Computes keys and values of all rows of `x` [rows, hidden] and writes them
-  // to the cache. Owners only.
+  // to the cache. Owners only. With kWithKeys, Forward must get the same x.
   void WriteCache(const Activations& x, const AttentionBatch& batch,
-                  AttentionWorkspace& ws, ThreadPool& pool) const;
+                  Queries queries, AttentionWorkspace& ws,
+                  ThreadPool& pool) const;
 
   // y [rows, hidden] = o(attention(q(x))). The cache must already hold every
   // position up to each row's own.

@@ -21,8 +21,10 @@ struct MoeWorkspace {
     float weight;
   };
   std::vector<Choice> choices;  // sorted by expert, then row
-  std::vector<int32_t> index;   // rows of one expert
-  Activations inner, part;      // [rows of one expert, ...]
+  std::vector<int32_t> rows;    // of every choice
+  std::vector<int32_t> places;  // 0, 1, 2 ...: of a choice in inner and part
+  std::vector<MatMulProduct> products;
+  Activations inner, part;  // [choices of some experts, ...]
 };
 
 struct MoeMlp {
@@ -37,9 +39,18 @@ struct MoeMlp {
   // Fills ws.choices from the raw residual stream h [rows, hidden].
   void Route(const Activations& h, MoeWorkspace& ws, ThreadPool& pool) const;
   // y [rows, hidden] = sum over chosen experts of weight * expert(z).
-  // z: [rows, hidden], quantised.
+  // z: [rows, hidden], quantised. Experts run together as long as their rows
+  // fit the workspace: in decode, all of them in two loops.
   void Forward(const Activations& z, MoeWorkspace& ws, Activations& y,
                ThreadPool& pool) const;
+
+  // Rows of the workspace's inner and part for a step of `rows` rows.
+  static int64_t MostChoices(int64_t rows, int experts_used);
+
+ private:
+  // Choices [first, last) of whole experts.
+  void AddExperts(const Activations& z, size_t first, size_t last,
+                  MoeWorkspace& ws, Activations& y, ThreadPool& pool) const;
 };
 
 }  // namespace carat

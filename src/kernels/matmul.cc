@@ -2,6 +2,7 @@
 #include "kernels/matmul.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/check.h"
 #include "kernels/matmul_task.h"
@@ -122,78 +123,132 @@ MatMulTask TaskAt(const Cut& cut, size_t index, const PackedMatrix& w,
   return task;
 }
 
-// Runs the tasks of a product with `w`; few rows as a stream of its bytes.
-template <typename Body>
-void RunTasks(const Cut& cut, const PackedMatrix& w, ThreadPool& pool,
-              Body&& body) {
-  if (cut.rows > kFewRows) {
-    pool.ParallelFor(cut.tasks(), body);
-    return;
-  }
-  const size_t task_bytes =
-      GroupBytes(w.layout, w.cols) * static_cast<size_t>(cut.groups);
-  const size_t parts = static_cast<size_t>(cut.group_parts);
-  pool.ParallelStream(
-      cut.tasks(),
-      [&](size_t index) { return w.data.data() + index % parts * task_bytes; },
-      body);
+// Where the weights of a task begin.
+const uint8_t* FirstByte(const Cut& cut, size_t index, const PackedMatrix& w) {
+  const size_t group = index % static_cast<size_t>(cut.group_parts) *
+                       static_cast<size_t>(cut.groups);
+  return w.data.data() + group * GroupBytes(w.layout, w.cols);
 }
 
-bool IsEmpty(const PackedMatrix& w, const MatMulRows& in) {
-  return in.count <= 0 || w.rows <= 0;
+// A product cut into tasks [first, first + cut.tasks()) of a loop.
+struct Part {
+  const MatMulProduct* product = nullptr;
+  MatMulTaskFn kernel = nullptr, up_kernel = nullptr;
+  Cut cut = {};
+  size_t first = 0;
+
+  const uint8_t* FirstByteOf(size_t index) const {
+    return FirstByte(cut, index - first, *product->w);
+  }
+};
+
+bool IsEmpty(const MatMulProduct& p) {
+  return p.in.count <= 0 || p.w->rows <= 0;
+}
+
+Part PartOf(Isa isa, const MatMulProduct& p, size_t first, int threads) {
+  const PackedMatrix& w = *p.w;
+  Part part = {.product = &p,
+               .kernel = KernelFor(isa, w.layout),
+               .up_kernel = nullptr,
+               .cut = {},
+               .first = first};
+  CARAT_CHECK(p.in.x != nullptr && p.in.x->cols() == w.cols);
+  int64_t max_groups = w.rows;
+  if (p.up != nullptr) {
+    CARAT_CHECK(p.up->rows == w.rows && p.up->cols == w.cols);
+    part.up_kernel = KernelFor(isa, p.up->layout);
+    max_groups = kGatedFloats /
+                 (std::min<int64_t>(p.in.count, kMaxTaskRows) * kRowGroup);
+  }
+  part.cut = CutProduct(isa, w, p.in.count, max_groups, threads);
+  return part;
+}
+
+void RunTask(const Part& part, size_t index,
+             decltype(VectorOps::gated_gelu) gated_gelu) {
+  const MatMulProduct& p = *part.product;
+  MatMulTask task = TaskAt(part.cut, index - part.first, *p.w, p.in);
+  const int64_t at = task.group_begin * kRowGroup;
+  float* y = p.y + task.row_begin * p.y_stride + at;
+  if (p.up == nullptr) {
+    task.y = y;
+    task.y_stride = p.y_stride;
+    part.kernel(task);
+    return;
+  }
+  alignas(64) float gated[kGatedFloats];
+  alignas(64) float raised[kGatedFloats];
+  task.y = gated;
+  task.y_stride = task.group_count * kRowGroup;
+  part.kernel(task);
+  task.w = p.up;
+  task.y = raised;
+  part.up_kernel(task);
+  const int64_t n = std::min(task.y_stride, p.w->rows - at);
+  for (int64_t i = 0; i < task.row_count; ++i) {
+    gated_gelu(gated + i * task.y_stride, raised + i * task.y_stride, n,
+               y + i * p.y_stride);
+  }
 }
 
 }  // namespace
 
+void MatMulTogetherWith(Isa isa, std::span<const MatMulProduct> products,
+                        ThreadPool& pool) {
+  constexpr size_t kUsual = 8;
+  Part few[kUsual];
+  std::vector<Part> many(products.size() > kUsual ? products.size() : 0);
+  Part* parts = many.empty() ? few : many.data();
+  size_t count = 0, tasks = 0;
+  bool stream = true;  // every weight is read once
+  for (const MatMulProduct& p : products) {
+    if (IsEmpty(p)) continue;
+    parts[count] = PartOf(isa, p, tasks, pool.threads());
+    tasks += parts[count++].cut.tasks();
+    stream = stream && p.in.count <= kFewRows;
+  }
+  const auto part_of = [&](size_t index) -> const Part& {
+    return *(std::upper_bound(
+                 parts, parts + count, index,
+                 [](size_t i, const Part& part) { return i < part.first; }) -
+             1);
+  };
+  const auto gated_gelu = VectorFor(isa).gated_gelu;
+  const auto run = [&](size_t index, int) {
+    RunTask(part_of(index), index, gated_gelu);
+  };
+  if (stream) {
+    pool.ParallelStream(
+        tasks, [&](size_t index) { return part_of(index).FirstByteOf(index); },
+        run);
+  } else {
+    pool.ParallelFor(tasks, run);
+  }
+}
+
 void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
                 int64_t y_stride, ThreadPool& pool) {
-  if (IsEmpty(w, in)) return;
-  CARAT_CHECK(in.x != nullptr && in.x->cols() == w.cols);
-  const MatMulTaskFn kernel = KernelFor(isa, w.layout);
-  const Cut cut = CutProduct(isa, w, in.count, w.rows, pool.threads());
-  RunTasks(cut, w, pool, [&](size_t index, int) {
-    MatMulTask task = TaskAt(cut, index, w, in);
-    task.y = y + task.row_begin * y_stride + task.group_begin * kRowGroup;
-    task.y_stride = y_stride;
-    kernel(task);
-  });
+  const MatMulProduct product = {
+      .w = &w, .up = nullptr, .in = in, .y = y, .y_stride = y_stride};
+  MatMulTogetherWith(isa, {&product, 1}, pool);
 }
 
 void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
                          const PackedMatrix& up, const MatMulRows& in, float* y,
                          int64_t y_stride, ThreadPool& pool) {
-  if (IsEmpty(gate, in)) return;
-  CARAT_CHECK(gate.rows == up.rows && gate.cols == up.cols);
-  CARAT_CHECK(in.x != nullptr && in.x->cols() == gate.cols);
-  const MatMulTaskFn gate_kernel = KernelFor(isa, gate.layout);
-  const MatMulTaskFn up_kernel = KernelFor(isa, up.layout);
-  const auto gated_gelu = VectorFor(isa).gated_gelu;
-  const int64_t row_floats = std::min<int64_t>(in.count, kMaxTaskRows);
-  const Cut cut =
-      CutProduct(isa, gate, in.count, kGatedFloats / (row_floats * kRowGroup),
-                 pool.threads());
-  RunTasks(cut, gate, pool, [&](size_t index, int) {
-    alignas(64) float gated[kGatedFloats];
-    alignas(64) float raised[kGatedFloats];
-    MatMulTask task = TaskAt(cut, index, gate, in);
-    task.y = gated;
-    task.y_stride = task.group_count * kRowGroup;
-    gate_kernel(task);
-    task.w = &up;
-    task.y = raised;
-    up_kernel(task);
-    const int64_t at = task.group_begin * kRowGroup;
-    const int64_t n = std::min(task.y_stride, gate.rows - at);
-    for (int64_t i = 0; i < task.row_count; ++i) {
-      gated_gelu(gated + i * task.y_stride, raised + i * task.y_stride, n,
-                 y + (task.row_begin + i) * y_stride + at);
-    }
-  });
+  const MatMulProduct product = {
+      .w = &gate, .up = &up, .in = in, .y = y, .y_stride = y_stride};
+  MatMulTogetherWith(isa, {&product, 1}, pool);
 }
 
 void MatMul(const PackedMatrix& w, const MatMulRows& in, float* y,
             int64_t y_stride, ThreadPool& pool) {
   MatMulWith(ActiveIsa(), w, in, y, y_stride, pool);
+}
+
+void MatMulTogether(std::span<const MatMulProduct> products, ThreadPool& pool) {
+  MatMulTogetherWith(ActiveIsa(), products, pool);
 }
 
 void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,

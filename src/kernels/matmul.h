@@ -27,6 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "base/status.h"
 #include "base/thread_pool.h"
@@ -137,6 +138,8 @@ class Activations {
 
   // Fills the int8 form of all rows from the f32 form.
   void Quantize(ThreadPool& pool);
+  // The same with a chosen instruction set, for tests.
+  void QuantizeWith(Isa isa, ThreadPool& pool);
 
   // int8 form of a row: [blocks()]. Columns are padded with zeros to a
   // multiple of kActBlock.
@@ -176,6 +179,20 @@ struct MatMulRows {
 void MatMul(const PackedMatrix& w, const MatMulRows& in, float* y,
             int64_t y_stride, ThreadPool& pool);
 
+// One product of several: y[i, 0..w->rows) = W x[row i], or, with `up` (of the
+// shape of w), gelu_tanh(W x) * (Wu x).
+struct MatMulProduct {
+  const PackedMatrix* w = nullptr;
+  const PackedMatrix* up = nullptr;
+  MatMulRows in;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+// All products in one parallel loop, the weights of one after those of the
+// other.
+void MatMulTogether(std::span<const MatMulProduct> products, ThreadPool& pool);
+
 // y = gelu_tanh(Wg x) * (Wu x): the gated MLP's first half in one pass.
 // Both matrices have the same shape (layouts may differ).
 void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,
@@ -186,6 +203,8 @@ void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,
 // and `carat doctor`.
 void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
                 int64_t y_stride, ThreadPool& pool);
+void MatMulTogetherWith(Isa isa, std::span<const MatMulProduct> products,
+                        ThreadPool& pool);
 void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
                          const PackedMatrix& up, const MatMulRows& in, float* y,
                          int64_t y_stride, ThreadPool& pool);

@@ -6,6 +6,7 @@
 #endif
 
 #include "kernels/matmul.h"
+#include "kernels/quantize.h"
 
 namespace carat {
 namespace {
@@ -21,10 +22,6 @@ int64_t FloatStride(int64_t cols) {
 int64_t Blocks(int64_t cols) { return (cols + kActBlock - 1) / kActBlock; }
 int64_t QuantizedStride(int64_t cols) { return Blocks(cols) * kWideBlocks | 1; }
 
-// |x| as ordered integers; NaN and infinity come out at or above this.
-constexpr int32_t kNotFinite = 0x7f800000;
-constexpr float kTiny = 1e-30f;
-
 #if defined(__x86_64__)
 
 // With SSE2, which every x86-64 has; the portable form below says the same.
@@ -37,7 +34,7 @@ int32_t MaxAbsBits(const float* x) {
     top = _mm_max_ps(top, _mm_and_ps(v, magnitude));
     unordered = _mm_or_ps(unordered, _mm_cmpunord_ps(v, v));
   }
-  if (_mm_movemask_ps(unordered) != 0) return kNotFinite + 1;
+  if (_mm_movemask_ps(unordered) != 0) return kNotFiniteBits + 1;
   top = _mm_max_ps(top, _mm_movehl_ps(top, top));
   top = _mm_max_ss(top, _mm_shuffle_ps(top, top, 1));
   return _mm_cvtsi128_si32(_mm_castps_si128(top));
@@ -130,39 +127,43 @@ void RoundBlock(const float* x, float inverse, ActBlock& out, int16_t*) {
 
 void QuantizeBlock(const float* x, ActBlock& out, int16_t* wide) {
   const int32_t top_bits = MaxAbsBits(x);
+  if (SetIfNoScale(top_bits, out, wide)) return;
   float top;
   std::memcpy(&top, &top_bits, 4);
-  if (top_bits >= kNotFinite || top < kTiny) {
-    std::memset(&out, 0, sizeof(out));
-    if (wide != nullptr) std::memset(wide, 0, kActBlock * sizeof(*wide));
-    if (top_bits >= kNotFinite) {
-      // A scale that is not a number makes every product not a number.
-      out.scale = __builtin_nanf("");
-      out.scaled_sum = out.scale;
-    }
-    return;
-  }
   RoundBlock(x, 127.0f / top, out, wide);
-  out.scale = top / 127.0f;
-  out.neg_sum = out.neg_first + out.neg_second;
-  out.scaled_sum = out.scale * static_cast<float>(-out.neg_sum);
+  SetScale(top, out);
 }
 
-void QuantizeRow(const float* x, int64_t cols, ActBlock* out) {
-  const int64_t blocks = Blocks(cols);
+void QuantizeBlocks(const float* x, int64_t blocks, ActBlock* out,
+                    int16_t* wide) {
   for (int64_t b = 0; b < blocks; ++b) {
-    int16_t* wide = Activations::kHasWide
-                        ? reinterpret_cast<int16_t*>(out + blocks + b)
-                        : nullptr;
-    const int64_t left = cols - b * kActBlock;
-    if (left >= kActBlock) {
-      QuantizeBlock(x + b * kActBlock, out[b], wide);
-    } else {
-      float padded[kActBlock] = {};
-      std::copy_n(x + b * kActBlock, left, padded);
-      QuantizeBlock(padded, out[b], wide);
-    }
+    QuantizeBlock(x + b * kActBlock, out[b],
+                  wide == nullptr ? nullptr : wide + b * kActBlock);
   }
+}
+
+using QuantizeFn = void (*)(const float*, int64_t, ActBlock*, int16_t*);
+
+QuantizeFn QuantizeFor(Isa isa) {
+#if defined(__x86_64__)
+  if (isa != Isa::kScalar) return &QuantizeBlocksAvx2;
+#endif
+  static_cast<void>(isa);
+  return &QuantizeBlocks;
+}
+
+void QuantizeRow(QuantizeFn quantize, const float* x, int64_t cols,
+                 ActBlock* out) {
+  const int64_t blocks = Blocks(cols), whole = cols / kActBlock;
+  int16_t* wide = Activations::kHasWide
+                      ? reinterpret_cast<int16_t*>(out + blocks)
+                      : nullptr;
+  quantize(x, whole, out, wide);
+  if (whole == blocks) return;
+  float padded[kActBlock] = {};
+  std::copy_n(x + whole * kActBlock, cols - whole * kActBlock, padded);
+  QuantizeBlock(padded, out[whole],
+                wide == nullptr ? nullptr : wide + whole * kActBlock);
 }
 
 }  // namespace
@@ -187,6 +188,11 @@ void Activations::Resize(int64_t rows, int64_t cols) {
 }
 
 void Activations::Quantize(ThreadPool& pool) {
+  QuantizeWith(ActiveIsa(), pool);
+}
+
+void Activations::QuantizeWith(Isa isa, ThreadPool& pool) {
+  const QuantizeFn quantize = QuantizeFor(isa);
   // A few hundred nanoseconds of work per task at least.
   const int64_t per_task =
       std::max<int64_t>(1, 4096 / std::max<int64_t>(cols_, 1));
@@ -195,7 +201,7 @@ void Activations::Quantize(ThreadPool& pool) {
     const int64_t begin = static_cast<int64_t>(task) * per_task;
     const int64_t end = std::min(begin + per_task, rows_);
     for (int64_t r = begin; r < end; ++r) {
-      QuantizeRow(row(r), cols_,
+      QuantizeRow(quantize, row(r), cols_,
                   quantized_.as<ActBlock>() + r * quantized_stride_);
     }
   });

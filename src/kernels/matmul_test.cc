@@ -227,6 +227,47 @@ TEST_P(MatMulTest, GatedProductEqualsItsParts) {
 
 INSTANTIATE_TEST_SUITE_P(Types, MatMulTest, ::testing::ValuesIn(kTypes), Name);
 
+TEST(MatMulTogetherTest, ManyProductsEqualSingleOnes) {
+  ThreadPool one(1), three(3);
+  constexpr int64_t kCols = 96;
+  Activations x;
+  RandomActivations(12, kCols, 15, x);
+  x.Quantize(one);
+  const int32_t index[] = {11, 0, 4, 4, 7, 2, 3, 9, 8, 1, 6};
+  // More products than are kept on the stack; some without rows, some gated.
+  std::vector<PackedMatrix> weights;
+  for (int i = 0; i < 11; ++i) {
+    const DType type = i % 3 == 0 ? DType::kBF16 : DType::kQ4_0;
+    weights.push_back(Pack(type, 17 + 16 * (i / 2), kCols, 20 + i, one));
+  }
+  for (Isa isa : SupportedIsas()) {
+    std::vector<std::vector<float>> expected, found;
+    std::vector<MatMulProduct> products;
+    for (int i = 0; i < 10; ++i) {
+      const PackedMatrix& w = weights[i];
+      const PackedMatrix* up = i % 2 == 0 && i > 3 ? &weights[i + 1] : nullptr;
+      const MatMulRows in = {
+          .x = &x, .index = index + i % 2, .count = i == 2 ? 0 : i + 1};
+      const int64_t stride = w.rows + 3;
+      std::vector<float> y(static_cast<size_t>(in.count * stride), 777.0f);
+      found.push_back(y);
+      if (up != nullptr) {
+        MatMulGatedGeluWith(isa, w, *up, in, y.data(), stride, one);
+      } else {
+        MatMulWith(isa, w, in, y.data(), stride, one);
+      }
+      expected.push_back(std::move(y));
+      products.push_back({&w, up, in, found.back().data(), stride});
+    }
+    MatMulTogetherWith(isa, products, three);
+    for (size_t i = 0; i < products.size(); ++i) {
+      EXPECT_TRUE(SameBits(found[i], expected[i]))
+          << IsaName(isa) << " product " << i;
+    }
+  }
+  MatMulTogetherWith(ActiveIsa(), {}, three);  // nothing to do
+}
+
 TEST(MatMulDispatchTest, NotFiniteActivationsGiveNotFiniteResults) {
   ThreadPool pool(1);
   const PackedMatrix w = Pack(DType::kQ4_0, 16, 64, 13, pool);

@@ -159,6 +159,36 @@ TEST_F(QuantizeTest, NotFiniteValuesGiveANanScale) {
   }
 }
 
+TEST_F(QuantizeTest, EveryInstructionSetGivesTheSameBytes) {
+  Activations reference, x;
+  for (int64_t cols : {32, 75, 640, 1536}) {
+    testing::RandomActivations(5, cols, 3, reference);
+    reference.row(1)[7] = NAN;
+    reference.row(1)[40 % cols] = -INFINITY;
+    std::fill_n(reference.row(2), cols, -0.0f);
+    std::fill_n(reference.row(3), cols, 1e-31f);
+    for (int64_t c = 0; c < cols; ++c) {
+      // Many ties: halves under a scale of one.
+      reference.row(4)[c] = c % 32 == 3 ? -127.0f : 0.5f * (c % 9 - 4);
+    }
+    reference.QuantizeWith(Isa::kScalar, pool_);
+    for (Isa isa : SupportedIsas()) {
+      x.Resize(5, cols);
+      for (int64_t r = 0; r < 5; ++r) {
+        std::copy_n(reference.row(r), cols, x.row(r));
+      }
+      x.QuantizeWith(isa, pool_);
+      const int64_t blocks = x.blocks() * (Activations::kHasWide ? 2 : 1);
+      for (int64_t r = 0; r < 5; ++r) {
+        EXPECT_EQ(std::memcmp(x.quantized(r), reference.quantized(r),
+                              blocks * sizeof(ActBlock)),
+                  0)
+            << IsaName(isa) << " row " << r << " of " << cols << " columns";
+      }
+    }
+  }
+}
+
 TEST_F(QuantizeTest, SumsDescribeTheValues) {
   Activations x;
   testing::RandomActivations(3, 75, 1, x);

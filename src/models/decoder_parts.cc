@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "blocks/moe_mlp.h"
 #include "tensor/dequantize.h"
 
 namespace carat {
@@ -141,7 +142,10 @@ uint64_t DecoderWorkspaceBytes(const DecoderConfig& config, int64_t vocab,
     add(rows, config.per_layer_width, 1);
   }
   if (config.experts > 0) {
-    add(rows, config.hidden, 4);  // z, router, part, dense
+    const int64_t choices = MoeMlp::MostChoices(rows, config.experts_used);
+    add(rows, config.hidden, 3);  // z, router, dense
+    add(choices, config.hidden, 1);
+    add(choices, config.expert_ffn, 1);
     add(rows, config.experts, 1);
   }
   // Rotary tables of both kinds, and attention's own memory.

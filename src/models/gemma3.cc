@@ -91,7 +91,11 @@ class Gemma3 : public Model {
     layer.attention_norm.Rows(ws.h, ws.x, pool);
     ShowLayer(ws.observer, i, "attn_norm", ws.x);
     ws.x.Quantize(pool);
-    layer.attention.WriteCache(ws.x, rows, ws.attention, pool);
+    layer.attention.WriteCache(ws.x, rows,
+                               i == kv_layout_.LastOwner()
+                                   ? GqaAttention::Queries::kLater
+                                   : GqaAttention::Queries::kWithKeys,
+                               ws.attention, pool);
     if (i == kv_layout_.LastOwner()) {
       KeepOutputRows(rope_sliding_, rope_global_, ws.active, {&ws.h, &ws.x},
                      pool);

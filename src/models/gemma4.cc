@@ -155,7 +155,11 @@ class Gemma4 : public Model {
     ShowLayer(ws.observer, i, "attn_norm", ws.x);
     ws.x.Quantize(pool);
     if (layer.attention.owns_cache()) {
-      layer.attention.WriteCache(ws.x, rows, ws.attention, pool);
+      layer.attention.WriteCache(ws.x, rows,
+                                 i == kv_layout_.LastOwner()
+                                     ? GqaAttention::Queries::kLater
+                                     : GqaAttention::Queries::kWithKeys,
+                                 ws.attention, pool);
     }
     if (i == kv_layout_.LastOwner()) {
       // From here on nothing reads what rows without output would compute.
