@@ -82,8 +82,11 @@ Result<PackedFileHeader> PackedFileHeader::Parse(std::span<const uint8_t> bytes,
   out.weights_bytes = in.weights_bytes;
   out.checksum = in.checksum;
   std::copy(std::begin(in.key), std::end(in.key), out.key.begin());
-  out.model.assign(in.model, strnlen(in.model, kNameBytes));
-  if (!IsValidUtf8(out.model)) return Malformed("the model's name is no text");
+  const size_t name = strnlen(in.model, kNameBytes);
+  out.model.assign(in.model, name);
+  if (name == kNameBytes || !IsValidUtf8(out.model)) {
+    return Malformed("the model's name is no text");
+  }
   if (out.weights_bytes > (uint64_t{1} << 50) ||
       out.FileBytes() != file_bytes) {
     return Malformed(fmt::format("it has {} bytes instead of {}", file_bytes,
