@@ -3,12 +3,11 @@
 #include <utility>
 
 #include "api/anthropic/read_request.h"
+#include "api/volatile_lines.h"
 #include "base/utf8.h"
 
 namespace carat {
 namespace {
-
-constexpr std::string_view kVolatileBlock = "x-anthropic-billing-header:";
 
 // Blocks are paragraphs: the template would run them together.
 void AddText(const std::string& text, std::vector<Part>* parts) {
@@ -189,16 +188,16 @@ Status ReadSystem(const Json& system, std::vector<Message>* messages) {
   Message message;
   message.role = Role::kSystem;
   if (system.is_string()) {
-    AddText(system.as_string(), &message.parts);
+    AddText(WithoutVolatileLines(system.as_string()), &message.parts);
   } else if (system.is_array()) {
     for (size_t i = 0; i < system.as_array().size(); ++i) {
       std::vector<Part> block;
       CARAT_RETURN_IF_ERROR(ReadTextBlock(
           system.as_array()[i], fmt::format("system[{}]", i), &block));
       if (block.empty()) continue;
-      const std::string& text = std::get<Text>(block[0]).text;
-      if (text.starts_with(kVolatileBlock)) continue;
-      AddText(text, &message.parts);
+      // Its own block, or a line of one.
+      AddText(WithoutVolatileLines(std::get<Text>(block[0]).text),
+              &message.parts);
     }
   } else {
     return WrongContent(system, "system");

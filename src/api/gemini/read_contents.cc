@@ -6,6 +6,7 @@
 
 #include "api/base64.h"
 #include "api/fields.h"
+#include "api/volatile_lines.h"
 #include "api/wire_time.h"
 #include "base/utf8.h"
 
@@ -189,6 +190,7 @@ Result<std::vector<Message>> ContentsReader::System(
     if (!content.as_string().empty()) {
       out.emplace_back(Role::kSystem, content.as_string());
     }
+    DropVolatileLines(&out);
     return out;
   }
   Fields fields(content, where, kProto);
@@ -212,8 +214,9 @@ Result<std::vector<Message>> ContentsReader::System(
       return InvalidArgument(fmt::format(
           "'{}' must hold 'text': a system instruction is text only.", path));
     }
-    if (!text.empty() && !piece->empty()) text += "\n";
-    text += *piece;
+    const std::string kept = WithoutVolatileLines(*piece);
+    if (!text.empty() && !kept.empty()) text += "\n";
+    text += kept;
   }
   if (!text.empty()) out.emplace_back(Role::kSystem, std::move(text));
   return out;

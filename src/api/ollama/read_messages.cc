@@ -5,6 +5,7 @@
 #include "api/base64.h"
 #include "api/fields.h"
 #include "api/ollama/read_request.h"
+#include "api/volatile_lines.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -116,6 +117,7 @@ Result<std::vector<Message>> ReadOllamaMessages(const Json& messages,
     CARAT_RETURN_IF_ERROR(ReadMessage(
         messages.as_array()[i], fmt::format("messages[{}]", i), traits, &out));
   }
+  DropVolatileLines(&out);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "api/fields.h"
 #include "api/ollama/packed_conversation.h"
 #include "api/sampling_fields.h"
+#include "api/volatile_lines.h"
 #include "api/wire_time.h"
 #include "base/utf8.h"
 #include "chat/messages_json.h"
@@ -227,7 +228,8 @@ Result<OllamaRequest> ReadOllamaGenerate(const Json& body,
   CARAT_RETURN_IF_ERROR(RefuseUnsupported(fields));
   OllamaRequest out;
   const std::string prompt = fields.String("prompt").value_or("");
-  const std::string system = fields.String("system").value_or("");
+  const std::string system =
+      WithoutVolatileLines(fields.String("system").value_or(""));
   const Json* images = fields.Array("images");
   out.raw = fields.Bool("raw").value_or(false);
   CARAT_RETURN_IF_ERROR(fields.status());

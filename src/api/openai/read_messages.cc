@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/openai/read_parts.h"
+#include "api/volatile_lines.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -190,6 +191,10 @@ Result<std::vector<Message>> ReadChatMessages(const Json& list) {
           ReadContent(*content, where + ".content", &message.parts));
     }
     messages.push_back(std::move(message));
+  }
+  DropVolatileLines(&messages);
+  if (messages.empty()) {
+    return InvalidArgument("'messages' holds nothing for the model.");
   }
   return messages;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/openai/read_parts.h"
+#include "api/volatile_lines.h"
 #include "base/utf8.h"
 
 namespace carat {
@@ -153,7 +154,8 @@ Result<ResponsesRequest> ReadResponsesRequest(const Json& body,
   ResponsesRequest out;
   GenerateRequest& request = out.generate;
   out.model = fields.String("model").value_or("");
-  const std::string instructions = fields.String("instructions").value_or("");
+  const std::string instructions =
+      WithoutVolatileLines(fields.String("instructions").value_or(""));
   if (!instructions.empty()) {
     request.messages.emplace_back(Role::kDeveloper, instructions);
     out.instruction_messages = 1;
@@ -162,6 +164,7 @@ Result<ResponsesRequest> ReadResponsesRequest(const Json& body,
   if (input == nullptr) fields.Fail("input", "a string or an array of items");
   CARAT_RETURN_IF_ERROR(fields.status());
   CARAT_RETURN_IF_ERROR(ReadInput(*input, items, &request.messages));
+  DropVolatileLines(&request.messages);
   CARAT_RETURN_IF_ERROR(ReadLogprobs(&fields, &out));
   ReadSampling(&fields, &out.sampling, &request);
   ReadTokenLimit(&fields, "max_output_tokens", &request.max_tokens);
