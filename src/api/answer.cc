@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 
+#include "api/failure.h"
+
 namespace carat {
 namespace {
 
@@ -58,13 +60,11 @@ void Count(const GenerateEvent& event, AnswerFacts* facts) {
   }
 }
 
-// A generation that went wrong inside the engine before anything was said.
-const Done* Failure(const GenerateEvent& event) {
-  const Done* done = std::get_if<Done>(&event);
-  return done && done->reason == FinishReason::kError ? done : nullptr;
-}
-
 }  // namespace
+
+Status AnswerWriter::FailureIn(const Done& done) const {
+  return FailureOf(done);
+}
 
 int HttpStatusOf(StatusCode code) {
   switch (code) {
@@ -153,12 +153,17 @@ void Answer(const ModelLease& lease,
       waited = true;
       while (handles[i] && handles[i]->NextFor(timeout_ms, &event)) {
         timeout_ms = 0;
-        if (const Done* done = Failure(event); done && !reply->started()) {
-          return fail(Internal(done->error));
-        }
         Count(event, &facts);
+        const Done* done = std::get_if<Done>(&event);
+        if (done != nullptr && !style.stream) {
+          const Status failed = writer->FailureIn(*done);
+          if (!failed.ok()) {
+            reply->Tell(facts);
+            return fail(failed);
+          }
+        }
         writer->Add(static_cast<int>(i), event, &out);
-        if (std::holds_alternative<Done>(event)) {
+        if (done != nullptr) {
           handles[i].reset();
           --open;
         }

@@ -32,6 +32,10 @@ class AnswerWriter {
   // Bytes that keep the connection alive and mean nothing to the client; for
   // a whole body, white space.
   virtual std::string KeepAlive() = 0;
+  // What an answer that ended like this fails with instead of being sent
+  // whole, for clients to retry or raise: a protocol that has words for such
+  // an end says OK. Streams tell it in Add.
+  virtual Status FailureIn(const Done& done) const;
   // The request failed before anything was sent: status code and body.
   virtual int Fail(const Status& status, std::string* body) = 0;
 };
@@ -63,8 +67,8 @@ Status LateError(const AnswerStyle& style, const Status& status,
                  HttpReply* reply);
 
 // Runs `requests` (one for each choice) to their end. A client that goes away
-// cancels them. Errors of Submit and of a generation that fails before the
-// head is sent become the writer's Fail.
+// cancels them. Errors of Submit, and of a whole answer's generation, become
+// the writer's Fail; behind a head that keep-alives sent, the late error.
 void Answer(const ModelLease& lease,
             const std::vector<GenerateRequest>& requests,
             const AnswerStyle& style, AnswerWriter* writer, HttpReply* reply);

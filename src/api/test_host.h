@@ -78,7 +78,7 @@ class TestHost : public ModelHost {
       }
     }
     if (!load_error.ok()) return load_error;
-    return ModelLease{std::move(model), engine()};
+    return ModelLease{std::move(model), stand_in ? stand_in : engine()};
   }
 
   std::vector<RunningModel> Running() override {
@@ -146,8 +146,9 @@ class TestHost : public ModelHost {
   }
 
   std::optional<int64_t> last_keep_alive_s;
-  int load_waits = 0;  // how often Acquire says that it waits
-  Status load_error;   // what it says then
+  std::shared_ptr<Engine> stand_in;  // leased in the model's place
+  int load_waits = 0;                // how often Acquire says that it waits
+  Status load_error;                 // what it says then
   std::vector<std::string> unloaded, copies, deleted, blobs;
 
  private:

@@ -115,10 +115,6 @@ class MessageWriter : public Writer {
   }
 
   void End(std::string* out) override {
-    if (const Status failed = FailureOf(done_); !failed.ok()) {
-      *out += Error(failed).Dump();
-      return;
-    }
     Json content = Json::MakeArray();
     for (const Block& block : blocks_) content.Append(BlockJson(block));
     Json body = Envelope(answer_, std::move(content));

@@ -214,11 +214,8 @@ void GeminiWriter::Add(int choice, const GenerateEvent& event,
     candidate.done = *done;
     candidate.finished = true;
     if (whole) return;
-    // A call that cannot be read is a reason to finish here, not a failure.
-    if (done->reason != FinishReason::kMalformedCall) {
-      const Status failure = FailureOf(*done);
-      if (!failure.ok()) return Send(GeminiErrorBody(failure), out);
-    }
+    const Status failure = FailureIn(*done);
+    if (!failure.ok()) return Send(GeminiErrorBody(failure), out);
   }
   Json part = candidate.finished ? TextPart("") : PartOf(event);
   if (part.is_null()) return;
@@ -240,11 +237,6 @@ void GeminiWriter::End(std::string* out) {
   Json all = Json::MakeArray();
   for (size_t i = 0; i < candidates_.size(); ++i) {
     Candidate& candidate = candidates_[i];
-    if (candidate.done.reason == FinishReason::kError ||
-        candidate.done.reason == FinishReason::kCancelled) {
-      *out += GeminiErrorBody(FailureOf(candidate.done)).Dump(2) + "\n";
-      return;
-    }
     if (candidate.parts.as_array().empty()) {
       candidate.parts.Append(TextPart(""));
     }
@@ -264,6 +256,12 @@ std::string GeminiWriter::KeepAlive() {
   std::string out;
   Send(Envelope(std::move(all)), &out);
   return out;
+}
+
+Status GeminiWriter::FailureIn(const Done& done) const {
+  // A call that cannot be read is a reason to finish here, not a failure.
+  return done.reason == FinishReason::kMalformedCall ? OkStatus()
+                                                     : FailureOf(done);
 }
 
 int GeminiWriter::Fail(const Status& status, std::string* body) {

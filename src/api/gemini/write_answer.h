@@ -33,6 +33,7 @@ class GeminiWriter : public AnswerWriter {
   void Add(int choice, const GenerateEvent& event, std::string* out) override;
   void End(std::string* out) override;
   std::string KeepAlive() override;
+  Status FailureIn(const Done& done) const override;
   int Fail(const Status& status, std::string* body) override;
 
  private:

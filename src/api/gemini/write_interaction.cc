@@ -194,9 +194,8 @@ void InteractionWriter::Add(int /*choice*/, const GenerateEvent& event,
 }
 
 void InteractionWriter::Finish(const Done& done, std::string* out) {
-  failure_ = FailureOf(done);
-  if (!failure_.ok()) {
-    return Emit("error", InteractionErrorBody(failure_), out);
+  if (const Status failed = FailureOf(done); !failed.ok()) {
+    return Emit("error", InteractionErrorBody(failed), out);
   }
   Json whole = Json::MakeArray();
   Json shown = Json::MakeArray();
@@ -220,7 +219,7 @@ void InteractionWriter::Finish(const Done& done, std::string* out) {
 
 void InteractionWriter::End(std::string* out) {
   if (options_.stream) return;
-  *out += (failure_.ok() ? resource_ : InteractionErrorBody(failure_)).Dump();
+  *out += resource_.Dump();
 }
 
 std::string InteractionWriter::KeepAlive() {

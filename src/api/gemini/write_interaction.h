@@ -52,7 +52,6 @@ class InteractionWriter : public AnswerWriter {
   bool begun_ = false;
   int events_ = 0;
   Json resource_;  // once finished
-  Status failure_;
 };
 
 }  // namespace carat

@@ -136,11 +136,6 @@ void OllamaWriter::Add(int /*choice*/, const GenerateEvent& event,
 
 void OllamaWriter::End(std::string* out) {
   if (options_.stream) return;
-  const Status failure = FailureOf(all_.end);
-  if (!failure.ok()) {
-    *out += OllamaErrorBody(failure).Dump();
-    return;
-  }
   Json calls;
   for (size_t i = 0; i < all_.calls.size(); ++i) {
     calls.Append(CallJson(all_.calls[i], static_cast<int>(i)));

@@ -69,10 +69,6 @@ class ChatWriter : public AnswerWriter {
     std::vector<Done> ends;
     for (size_t i = 0; i < choices_.size(); ++i) {
       const Collected& choice = choices_[i];
-      if (const Status failed = FailureOf(choice.end); !failed.ok()) {
-        *out += OpenAiError(failed).Dump();
-        return;
-      }
       ends.push_back(choice.end);
       list.Append(Json::Object{
           {"index", static_cast<int64_t>(i)},

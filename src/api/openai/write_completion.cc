@@ -89,10 +89,6 @@ class CompletionWriter : public Writer {
     std::vector<Done> ends;
     for (size_t i = 0; i < choices_.size(); ++i) {
       const Collected& choice = choices_[i];
-      if (const Status failed = FailureOf(choice.end); !failed.ok()) {
-        *out += OpenAiError(failed).Dump();
-        return;
-      }
       ends.push_back(choice.end);
       list.Append(Choice(static_cast<int>(i), answer_.echoes[i] + choice.text,
                          answer_.with_logprobs ? Logprobs(choice.probabilities,
