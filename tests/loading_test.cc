@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -111,6 +112,31 @@ TEST_P(LoadingTest, WorkOfATokenIsThatOfTheShapes) {
   EXPECT_LE(work.decode_bytes, engine->plan().weights_bytes);
   EXPECT_LT(work.prefill_multiply_adds, work.decode_multiply_adds);
   EXPECT_GT(work.prefill_multiply_adds, 0u);
+}
+
+TEST_P(LoadingTest, LoadingEndsWheneverItIsGivenUp) {
+  // First with packing and writing, then with reading what was written.
+  for (int round = 0; round < 2; ++round) {
+    int stops = 0;
+    for (bool loaded = false; !loaded; ++stops) {
+      ASSERT_LT(stops, 1000);
+      std::atomic<int> asked{0};
+      const auto engine = Engine::Load(
+          {.model_path = std::string(CARAT_TEST_DATA) + "/" + GetParam(),
+           .threads = 2,
+           .packed_dir = folder_.string(),
+           .go_on = [&] { return asked++ < stops; }});
+      loaded = engine.ok();
+      if (loaded) continue;
+      ASSERT_EQ(engine.status().code(), StatusCode::kCancelled)
+          << engine.status().message();
+      for (const auto& entry : fs::directory_iterator(folder_)) {
+        ASSERT_EQ(entry.path().extension(), ".packed");
+      }
+    }
+    EXPECT_GT(stops, 2);
+    EXPECT_EQ(PackedCache::List(folder_.string()).size(), 1u);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, LoadingTest,

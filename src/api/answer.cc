@@ -117,6 +117,12 @@ Result<ModelLease> AcquireFor(const AnswerStyle& style, ModelHost* host,
   return lease;
 }
 
+Result<ModelLease> AcquireWhileThere(ModelHost* host, std::string_view name,
+                                     const HttpReply& reply) {
+  return host->Acquire(
+      name, {.keep_alive_s = {}, .waiting = [&] { return !reply.gone(); }});
+}
+
 void Answer(const ModelLease& lease,
             const std::vector<GenerateRequest>& requests,
             const AnswerStyle& style, AnswerWriter* writer, HttpReply* reply) {

@@ -62,6 +62,11 @@ Result<ModelLease> AcquireFor(const AnswerStyle& style, ModelHost* host,
                               std::optional<int64_t> keep_alive_s,
                               HttpReply* reply);
 
+// The same for short answers, where nothing is sent meanwhile: a client that
+// leaves is not waited for.
+Result<ModelLease> AcquireWhileThere(ModelHost* host, std::string_view name,
+                                     const HttpReply& reply);
+
 // Hands on a failure between the two: written where the head is out already.
 Status LateError(const AnswerStyle& style, const Status& status,
                  HttpReply* reply);

@@ -46,7 +46,7 @@ struct AcquireOptions {
   // server's default.
   std::optional<int64_t> keep_alive_s;
   // Called now and then, on the caller's thread, while the model loads. False
-  // gives up (kCancelled); the load goes on for others.
+  // gives up (kCancelled); the load goes on for others, and ends without any.
   std::function<bool()> waiting;
 };
 

@@ -9,6 +9,10 @@
 
 namespace carat {
 
+Status LoadingGivenUp() {
+  return Status(StatusCode::kCancelled, "loading the model was given up");
+}
+
 WeightLoader::WeightLoader(const ModelFile& file, Options options)
     : file_(file), options_(std::move(options)) {}
 
@@ -76,6 +80,7 @@ Result<Linear> WeightLoader::Pack(const TensorView& view, int64_t rows,
     shape.cols = cols;
     return Linear(std::move(shape));
   }
+  if (options_.go_on && !options_.go_on()) return LoadingGivenUp();
   CARAT_ASSIGN_OR_RETURN(AlignedBuffer memory, MemoryFor(bytes));
   if (options_.memory != nullptr && options_.memory->is_packed()) {
     PackedMatrix there;

@@ -39,6 +39,9 @@ class WeightLoader {
   using NameMap = std::function<std::string(const std::string&)>;
   // Called with the share of the file's bytes dealt with so far.
   using Progress = std::function<void(double share)>;
+  // Asked before each matrix, maybe from several threads; false ends the
+  // loading with kCancelled.
+  using GoOn = std::function<bool()>;
 
   struct Options {
     Mode mode = Mode::kLoad;
@@ -49,6 +52,7 @@ class WeightLoader {
     // with 1 + w meant).
     float norm_offset = 0.0f;
     Progress progress;
+    GoOn go_on;  // empty: always
   };
   WeightLoader(const ModelFile& file, Options options);
 
@@ -97,6 +101,9 @@ class WeightLoader {
   std::map<DType, bool> widened_;
   std::vector<std::string> notes_;
 };
+
+// What a load ends with that GoOn ended.
+Status LoadingGivenUp();
 
 }  // namespace carat
 

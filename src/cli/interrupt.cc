@@ -14,6 +14,10 @@ void OnSignal(int) {
   g_interrupts = 1;
 }
 
+volatile std::sig_atomic_t g_hangup = 0;
+
+void OnHangup(int) { g_hangup = 1; }
+
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
@@ -32,5 +36,22 @@ InterruptGuard::~InterruptGuard() {
 }
 
 bool InterruptGuard::Interrupted() { return g_interrupts != 0; }
+
+HangupGuard::HangupGuard() {
+  g_hangup = 0;
+  struct sigaction action = {};
+  action.sa_handler = OnHangup;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGHUP, &action, &old_);
+}
+
+HangupGuard::~HangupGuard() { sigaction(SIGHUP, &old_, nullptr); }
+
+bool HangupGuard::Take() {
+  if (g_hangup == 0) return false;
+  g_hangup = 0;  // before the settings are read: a later one counts again
+  return true;
+}
 
 }  // namespace carat

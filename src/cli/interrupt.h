@@ -22,6 +22,22 @@ class InterruptGuard {
   struct sigaction old_terminate_ = {};
 };
 
+// Catches SIGHUP during its lifetime, for programs that read their settings
+// again. One at a time.
+class HangupGuard {
+ public:
+  HangupGuard();
+  ~HangupGuard();
+  HangupGuard(const HangupGuard&) = delete;
+  HangupGuard& operator=(const HangupGuard&) = delete;
+
+  // Whether one came since the last call.
+  static bool Take();
+
+ private:
+  struct sigaction old_ = {};
+};
+
 }  // namespace carat
 
 #endif  // CARAT_CLI_INTERRUPT_H_

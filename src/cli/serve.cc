@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -156,6 +157,27 @@ LogFormat FormatNamed(const std::string& name) {
   return name == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
 }
 
+// After SIGHUP: the keys of the file count from now on. A file that is wrong
+// changes nothing.
+void ReloadKeys(const std::string& path, HttpServer* server,
+                LineWriter* lines) {
+  if (path.empty()) {
+    lines->Write("carat: SIGHUP: there is no --api-key-file to read again");
+    return;
+  }
+  auto digests = ReadKeyFile(path);
+  if (!digests.ok()) {
+    lines->Write(
+        fmt::format("carat: error: SIGHUP: the keys stay as they were: {}",
+                    digests.status().message()));
+    return;
+  }
+  const size_t count = digests->size();
+  server->SetKeys(std::move(digests).value());
+  lines->Write(
+      fmt::format("carat: SIGHUP: {} holds {} key(s) now", path, count));
+}
+
 int Serve(ServeArguments a) {
   const Status checked = Check(&a);
   if (!checked.ok()) return FailUsage(checked.message());
@@ -169,6 +191,10 @@ int Serve(ServeArguments a) {
   if (!host.ok()) return Fail(host.status());
 
   InterruptGuard guard;
+  // A server that somebody started by hand, without keys, goes with its
+  // terminal.
+  std::optional<HangupGuard> hangup;
+  if (!a.key_file.empty() || isatty(STDIN_FILENO) == 0) hangup.emplace();
   Api api(host->get(), a.api);
   Metrics metrics;
   std::atomic<bool> ready{false};
@@ -196,13 +222,16 @@ int Serve(ServeArguments a) {
                           a.server.tls_certificate.empty() ? "http" : "https",
                           v6 ? "[" : "", (*server)->address(), v6 ? "]" : "",
                           (*server)->port()));
-  const Status loaded =
-      (*host)->LoadPinned([] { return !InterruptGuard::Interrupted(); });
+  const auto go_on = [&] {
+    if (HangupGuard::Take()) ReloadKeys(a.key_file, server->get(), &lines);
+    return !InterruptGuard::Interrupted();
+  };
+  const Status loaded = (*host)->LoadPinned(go_on);
   // Ending while models load is no failure.
   const bool failed = !loaded.ok() && !InterruptGuard::Interrupted();
   if (!failed) {
     ready = loaded.ok();
-    while (!InterruptGuard::Interrupted()) {
+    while (go_on()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     lines.Write("carat: ending; a second signal ends at once");

@@ -86,6 +86,7 @@ struct ModelOptions {
   // the model. Null: each has memory of its own.
   WeightMemory* memory = nullptr;
   WeightLoader::Progress progress;
+  WeightLoader::GoOn go_on;
 };
 
 // Loads whatever `file` holds. `file` must outlive the model. `pool` may be

@@ -51,7 +51,8 @@ Result<std::unique_ptr<Model>> LoadModel(const ModelFile& file,
                                .memory = options.memory,
                                .map = TensorNameMap(file),
                                .norm_offset = raw ? a.norm_offset : 0.0f,
-                               .progress = options.progress});
+                               .progress = options.progress,
+                               .go_on = options.go_on});
     return a.load(std::move(config), options, loader);
   }
   return UnknownArchitecture(file, name);

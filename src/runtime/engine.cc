@@ -136,7 +136,8 @@ Status EngineImpl::LoadKeptWeights(const Packing& plan, ModelOptions options,
   const auto begin = Clock::now();
   CARAT_ASSIGN_OR_RETURN(
       const PackedCache cache,
-      PackedCache::Open(options_.packed_dir, options_.packed_dir_bytes));
+      PackedCache::Open(options_.packed_dir, options_.packed_dir_bytes,
+                        options_.go_on));
   const Sha256Digest key = PackedWeightsKey(*file_, plan);
   report_.kept_path = cache.PathOf(key);
   auto found = cache.Find(key, plan.bytes, pool);
@@ -146,6 +147,7 @@ Status EngineImpl::LoadKeptWeights(const Packing& plan, ModelOptions options,
     report_.kept = LoadReport::Kept::kFound;
     return LoadWeights(plan, std::move(options), pool);
   }
+  if (found.status().code() == StatusCode::kCancelled) return found.status();
   if (found.status().code() != StatusCode::kNotFound) {
     report_.kept_problem = fmt::format("{} is ignored: {}", report_.kept_path,
                                        found.status().message());
@@ -156,6 +158,7 @@ Status EngineImpl::LoadKeptWeights(const Packing& plan, ModelOptions options,
   const Status written =
       cache.Write(key, std::filesystem::path(file_->path()).filename().string(),
                   weights_->bytes(), pool);
+  if (written.code() == StatusCode::kCancelled) return written;
   report_.write_seconds = SecondsSince(write);
   report_.kept =
       written.ok() ? LoadReport::Kept::kWritten : LoadReport::Kept::kFailed;
@@ -183,7 +186,8 @@ Status EngineImpl::Open(const EngineOptions& options) {
                                     .threads = threads};
   const ModelOptions model_options = {.kv_type = options.kv_type,
                                       .mode = WeightLoader::Mode::kPlan,
-                                      .progress = options.progress};
+                                      .progress = options.progress,
+                                      .go_on = options.go_on};
   Packing packing;
   {
     CARAT_ASSIGN_OR_RETURN(auto planned,
@@ -208,6 +212,7 @@ Status EngineImpl::Open(const EngineOptions& options) {
             : LoadKeptWeights(packing, model_options, loaders));
   }
   CARAT_ASSIGN_OR_RETURN(tokenizer_, tokenizer.get());
+  if (options.go_on && !options.go_on()) return LoadingGivenUp();
   CARAT_ASSIGN_OR_RETURN(
       format_, DetectChatFormat(*file_, *tokenizer_, options.chat_format));
   info_.chat_format = std::string(format_->name());
@@ -232,6 +237,8 @@ Status EngineImpl::Open(const EngineOptions& options) {
                          .reuse_prefixes = options.reuse_prefixes,
                          .turn_end = TurnEnd(*format_, *tokenizer_)},
       std::move(disk));
+  options_.progress = nullptr;  // nobody is told or asked any more
+  options_.go_on = nullptr;
   report_.seconds = SecondsSince(begin);
   return OkStatus();
 }

@@ -52,6 +52,9 @@ struct EngineOptions {
   std::string chat_format;  // empty: detected from the file
   // Told while weights are packed: share of the file done, 0 to 1.
   std::function<void(double share)> progress;
+  // Asked now and then while the model loads, maybe from several threads;
+  // false ends that soon, with kCancelled.
+  std::function<bool()> go_on;
 };
 
 // What loading took.

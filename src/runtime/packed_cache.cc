@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "blocks/weight_loader.h"
 #include "kernels/matmul.h"
 #include "kv/file_io.h"
 
@@ -24,6 +25,7 @@ constexpr std::string_view kSuffix = ".packed";
 constexpr std::string_view kTemporary = ".part";
 // A temporary file that nobody has written to for so long is a leftover.
 constexpr int64_t kLeftoverSeconds = 3600;
+constexpr size_t kWritePiece = size_t{16} << 20;
 
 class Descriptor {
  public:
@@ -59,33 +61,6 @@ std::string ModelIn(const std::string& path, uint64_t file_bytes) {
   return header.ok() ? header->model : "";
 }
 
-Status WriteTo(const std::string& path, const std::string& header,
-               std::span<const uint8_t> weights) {
-  const Descriptor file(::open(path.c_str(),
-                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                               S_IRUSR | S_IWUSR));
-  if (file.get() < 0) return Failed("create", path, errno);
-  // A full disk shows before anything has been written.
-  const off_t begin = static_cast<off_t>(PackedFileHeader::kWeightsAt);
-  const int reserved =
-      ::posix_fallocate(file.get(), begin, static_cast<off_t>(weights.size()));
-  if (reserved == ENOSPC || reserved == EDQUOT || reserved == EFBIG) {
-    return Failed("write to", path, reserved);
-  }
-  if (::lseek(file.get(), begin, SEEK_SET) < 0) {
-    return Failed("write to", path, errno);
-  }
-  CARAT_RETURN_IF_ERROR(
-      WriteAll(file.get(), weights.data(), weights.size(), path));
-  if (::lseek(file.get(), 0, SEEK_SET) < 0) {
-    return Failed("write to", path, errno);
-  }
-  CARAT_RETURN_IF_ERROR(
-      WriteAll(file.get(), header.data(), header.size(), path));
-  if (::fsync(file.get()) != 0) return Failed("write to", path, errno);
-  return OkStatus();
-}
-
 void SyncFolder(const std::string& folder) {
   const Descriptor fd(
       ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -95,7 +70,8 @@ void SyncFolder(const std::string& folder) {
 }  // namespace
 
 Result<PackedCache> PackedCache::Open(const std::string& folder,
-                                      uint64_t limit_bytes) {
+                                      uint64_t limit_bytes,
+                                      std::function<bool()> go_on) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (!error && ::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
@@ -107,7 +83,7 @@ Result<PackedCache> PackedCache::Open(const std::string& folder,
         "(--packed-cache) or leave it out",
         folder, error.message()));
   }
-  return PackedCache(folder, limit_bytes);
+  return PackedCache(folder, limit_bytes, std::move(go_on));
 }
 
 std::string PackedCache::PathOf(const Sha256Digest& key) const {
@@ -130,7 +106,9 @@ Result<std::unique_ptr<WeightMemory>> PackedCache::Find(
   file->HugePages(weights.data(), weights.size());
   file->WillNeed(weights.data(), weights.size());
   // Reads all of it, which the first step would do otherwise.
-  if (WeightsChecksum(weights, pool) != header.checksum) {
+  const uint64_t checksum = WeightsChecksum(weights, pool, go_on_);
+  if (GivenUp()) return LoadingGivenUp();
+  if (checksum != header.checksum) {
     return Malformed("the checksum of the weights is wrong");
   }
   ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);  // used now
@@ -156,6 +134,37 @@ Status PackedCache::MakeRoom(uint64_t bytes, const std::string& path) const {
   return OkStatus();
 }
 
+Status PackedCache::WriteTo(const std::string& path, const std::string& header,
+                            std::span<const uint8_t> weights) const {
+  const Descriptor file(::open(path.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                               S_IRUSR | S_IWUSR));
+  if (file.get() < 0) return Failed("create", path, errno);
+  // A full disk shows before anything has been written.
+  const off_t begin = static_cast<off_t>(PackedFileHeader::kWeightsAt);
+  const int reserved =
+      ::posix_fallocate(file.get(), begin, static_cast<off_t>(weights.size()));
+  if (reserved == ENOSPC || reserved == EDQUOT || reserved == EFBIG) {
+    return Failed("write to", path, reserved);
+  }
+  if (::lseek(file.get(), begin, SEEK_SET) < 0) {
+    return Failed("write to", path, errno);
+  }
+  for (size_t at = 0; at < weights.size(); at += kWritePiece) {
+    if (GivenUp()) return LoadingGivenUp();
+    CARAT_RETURN_IF_ERROR(WriteAll(file.get(), weights.data() + at,
+                                   std::min(kWritePiece, weights.size() - at),
+                                   path));
+  }
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) {
+    return Failed("write to", path, errno);
+  }
+  CARAT_RETURN_IF_ERROR(
+      WriteAll(file.get(), header.data(), header.size(), path));
+  if (::fsync(file.get()) != 0) return Failed("write to", path, errno);
+  return OkStatus();
+}
+
 Status PackedCache::Write(const Sha256Digest& key, const std::string& model,
                           std::span<const uint8_t> weights,
                           ThreadPool& pool) const {
@@ -167,7 +176,7 @@ Status PackedCache::Write(const Sha256Digest& key, const std::string& model,
   header.model = model;
   const std::string path = PathOf(key);
   CARAT_RETURN_IF_ERROR(MakeRoom(header.FileBytes(), path));
-  header.checksum = WeightsChecksum(weights, pool);
+  header.checksum = WeightsChecksum(weights, pool, go_on_);
   const std::string part = fmt::format("{}.{}-{}{}", path, ::getpid(),
                                        number.fetch_add(1), kTemporary);
   Status status = WriteTo(part, header.Encode(), weights);

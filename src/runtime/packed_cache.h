@@ -8,6 +8,7 @@
 #define CARAT_RUNTIME_PACKED_CACHE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,9 +22,12 @@ namespace carat {
 
 class PackedCache {
  public:
-  // Makes the folder. Errors: it cannot be made or written to.
+  // Makes the folder. `go_on` is asked while files are read and written, maybe
+  // from several threads; false ends that with kCancelled. Errors: the folder
+  // cannot be made or written to.
   static Result<PackedCache> Open(const std::string& folder,
-                                  uint64_t limit_bytes);
+                                  uint64_t limit_bytes,
+                                  std::function<bool()> go_on = {});
 
   // The weights under `key`, `weights_bytes` of them. Errors: kNotFound; others
   // say what is wrong with the file that is there.
@@ -48,12 +52,19 @@ class PackedCache {
   static std::vector<Entry> List(const std::string& folder);
 
  private:
-  PackedCache(std::string folder, uint64_t limit_bytes)
-      : folder_(std::move(folder)), limit_bytes_(limit_bytes) {}
+  PackedCache(std::string folder, uint64_t limit_bytes,
+              std::function<bool()> go_on)
+      : folder_(std::move(folder)),
+        limit_bytes_(limit_bytes),
+        go_on_(std::move(go_on)) {}
+  bool GivenUp() const { return go_on_ && !go_on_(); }
+  Status WriteTo(const std::string& path, const std::string& header,
+                 std::span<const uint8_t> weights) const;
   Status MakeRoom(uint64_t bytes, const std::string& path) const;
 
   std::string folder_;
   uint64_t limit_bytes_;
+  std::function<bool()> go_on_;
 };
 
 }  // namespace carat

@@ -180,6 +180,21 @@ TEST_F(PackedCacheTest, LeftoversOfADeadWriterGoAfterAnHour) {
   EXPECT_FALSE(fs::exists(old));
 }
 
+TEST_F(PackedCacheTest, ReadingAndWritingCanBeGivenUp) {
+  const std::vector<uint8_t> weights = Weights(1000);
+  ASSERT_TRUE(Open().Write(Key(1), "m", weights, pool_).ok());
+  const auto cache =
+      PackedCache::Open(folder_.string(), kPlenty, [] { return false; });
+  ASSERT_TRUE(cache.ok());
+  EXPECT_EQ(cache->Find(Key(1), 1000, pool_).status().code(),
+            StatusCode::kCancelled);
+  EXPECT_EQ(cache->Write(Key(2), "m", weights, pool_).code(),
+            StatusCode::kCancelled);
+  EXPECT_EQ(Parts(), 0);
+  EXPECT_TRUE(Open().Find(Key(1), 1000, pool_).ok());
+  EXPECT_FALSE(Open().Find(Key(2), 1000, pool_).ok());
+}
+
 TEST_F(PackedCacheTest, AFolderThatCannotBeMadeIsAnError) {
   fs::create_directories(folder_);
   std::ofstream(folder_ / "file") << "x";

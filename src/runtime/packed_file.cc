@@ -95,10 +95,12 @@ Result<PackedFileHeader> PackedFileHeader::Parse(std::span<const uint8_t> bytes,
   return out;
 }
 
-uint64_t WeightsChecksum(std::span<const uint8_t> weights, ThreadPool& pool) {
+uint64_t WeightsChecksum(std::span<const uint8_t> weights, ThreadPool& pool,
+                         const std::function<bool()>& go_on) {
   std::vector<uint64_t> sums((weights.size() + kChecksumPiece - 1) /
                              kChecksumPiece);
   pool.ParallelFor(sums.size(), [&](size_t i, int) {
+    if (go_on && !go_on()) return;
     const size_t at = i * kChecksumPiece;
     sums[i] = PageChecksum(weights.data() + at,
                            std::min(kChecksumPiece, weights.size() - at));

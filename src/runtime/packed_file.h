@@ -17,6 +17,7 @@
 #define CARAT_RUNTIME_PACKED_FILE_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -44,8 +45,10 @@ struct PackedFileHeader {
                                         uint64_t file_bytes);
 };
 
-// Finds every changed bit of weights; reads them with all threads.
-uint64_t WeightsChecksum(std::span<const uint8_t> weights, ThreadPool& pool);
+// Finds every changed bit of weights; reads them with all threads. `go_on` is
+// asked every few MiB, on any of them: false makes the result meaningless.
+uint64_t WeightsChecksum(std::span<const uint8_t> weights, ThreadPool& pool,
+                         const std::function<bool()>& go_on = {});
 
 }  // namespace carat
 

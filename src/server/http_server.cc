@@ -58,6 +58,7 @@ class ServerImpl : public HttpServer {
   ServerStats stats() const override {
     return {.connections = shared_.connections, .requests = shared_.requests};
   }
+  void SetKeys(std::vector<std::string> key_digests) override;
   void Stop(int drain_ms, const std::function<bool()>& hurry) override;
 
  private:
@@ -205,6 +206,13 @@ bool ServerImpl::WaitIdle(int ms, const std::function<bool()>& hurry) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return true;
+}
+
+void ServerImpl::SetKeys(std::vector<std::string> key_digests) {
+  if (stopped_) return;
+  // Only that thread looks at them.
+  OnIoThread(
+      [&] { shared_.options.access.key_digests = std::move(key_digests); });
 }
 
 void ServerImpl::Stop(int drain_ms, const std::function<bool()>& hurry) {

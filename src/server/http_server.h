@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/http.h"
 #include "base/status.h"
@@ -44,6 +45,10 @@ class HttpServer {
   virtual std::string address() const = 0;  // "127.0.0.1", as bound
   virtual ServerStats stats() const = 0;
   virtual bool draining() const = 0;
+
+  // From now on requests need one of these keys (see AccessOptions); those
+  // whose head was read go on.
+  virtual void SetKeys(std::vector<std::string> key_digests) = 0;
 
   // Accepts nothing new, lets answers finish for `drain_ms`, then cancels
   // them. `hurry` is asked now and then whether to cancel at once.

@@ -458,5 +458,27 @@ TEST(HttpServer, SaysWhyItCannotStart) {
   EXPECT_FALSE(HttpServer::Start(options, nullptr).ok());
 }
 
+TEST_F(HttpServerTest, NewKeysCountForTheNextRequestOfOpenConnections) {
+  ServerOptions options;
+  options.access.key_digests = {Sha256Hex("the-old-key-0123456789")};
+  Start(options);
+  const auto ask = [](Socket& socket, const std::string& key) {
+    return StatusOf(socket
+                        .Send("POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+                              "x-api-key: " +
+                              key + "\r\nContent-Length: 3\r\n\r\nend")
+                        .ReadUntil("end"));
+  };
+  Socket socket(server_->port());
+  EXPECT_EQ(ask(socket, "the-old-key-0123456789"), 200);
+  server_->SetKeys({Sha256Hex("the-new-key-0123456789")});
+  EXPECT_EQ(ask(socket, "the-new-key-0123456789"), 200);
+  Socket other(server_->port());
+  other.Send(
+      "GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "x-api-key: the-old-key-0123456789\r\n\r\n");
+  EXPECT_EQ(StatusOf(other.ReadAll()), 401);
+}
+
 }  // namespace
 }  // namespace carat

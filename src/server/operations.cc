@@ -39,7 +39,7 @@ Json IdsToJson(const std::vector<TokenId>& ids) {
 
 // llama.cpp's {"content"} -> {"tokens"}, vLLM's {"prompt"} -> {"count", ...}.
 Result<Json> Tokenize(const OperationsContext& context,
-                      const HttpRequest& request) {
+                      const HttpRequest& request, const HttpReply& reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   Fields fields(body, "");
   const std::string model = fields.String("model").value_or("");
@@ -54,7 +54,7 @@ Result<Json> Tokenize(const OperationsContext& context,
     return InvalidArgument("Give the text as \"content\" or \"prompt\".");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(model, {}));
+                         AcquireWhileThere(context.host, model, reply));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids =
       tokenizer.Encode(prompt ? *prompt : *content,
@@ -79,7 +79,7 @@ Result<Json> Tokenize(const OperationsContext& context,
 }
 
 Result<Json> Detokenize(const OperationsContext& context,
-                        const HttpRequest& request) {
+                        const HttpRequest& request, const HttpReply& reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   Fields fields(body, "");
   const std::string model = fields.String("model").value_or("");
@@ -89,7 +89,7 @@ Result<Json> Detokenize(const OperationsContext& context,
     return InvalidArgument("Give the token ids as \"tokens\", an array.");
   }
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(model, {}));
+                         AcquireWhileThere(context.host, model, reply));
   const Tokenizer& tokenizer = lease.engine->tokenizer();
   std::vector<TokenId> ids;
   for (const Json& given : tokens->as_array()) {
@@ -106,12 +106,12 @@ Result<Json> Detokenize(const OperationsContext& context,
 }
 
 Result<Json> ApplyTemplate(const OperationsContext& context,
-                           const HttpRequest& request) {
+                           const HttpRequest& request, const HttpReply& reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(request));
   CARAT_ASSIGN_OR_RETURN(ChatRequest chat,
                          ReadChatRequest(body, ThinkDefault::kOff));
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context.host->Acquire(chat.model, {}));
+                         AcquireWhileThere(context.host, chat.model, reply));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> ids,
                          lease.engine->PromptTokens(chat.generate));
   return Json(Json::Object{
@@ -120,8 +120,8 @@ Result<Json> ApplyTemplate(const OperationsContext& context,
 }
 
 // llama.cpp's /props, as far as agents read it. Loads nothing.
-Result<Json> Props(const OperationsContext& context,
-                   const HttpRequest& request) {
+Result<Json> Props(const OperationsContext& context, const HttpRequest& request,
+                   const HttpReply&) {
   CARAT_ASSIGN_OR_RETURN(
       const HostedModel model,
       context.host->Find(request.Query("model").value_or("")));
@@ -165,10 +165,11 @@ void SendDocument(const OperationsContext&, const HttpRequest&,
 }
 
 // A handler of JSON made a handler of requests.
-template <Result<Json> (*kMake)(const OperationsContext&, const HttpRequest&)>
+template <Result<Json> (*kMake)(const OperationsContext&, const HttpRequest&,
+                                const HttpReply&)>
 void SendJson(const OperationsContext& context, const HttpRequest& request,
               HttpReply* reply) {
-  const Result<Json> body = kMake(context, request);
+  const Result<Json> body = kMake(context, request, *reply);
   if (!body.ok()) return SendError(body.status(), reply);
   SendBody(reply, 200, kJson, body->Dump());
 }

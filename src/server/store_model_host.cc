@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
@@ -13,6 +14,7 @@
 
 #include "base/memory_info.h"
 #include "base/thread_pool.h"
+#include "blocks/weight_loader.h"
 #include "formats/model_file.h"
 #include "runtime/memory_plan.h"
 #include "server/model_catalog.h"
@@ -46,6 +48,9 @@ struct Slot {
   int64_t keep_alive_s = 0;
   Clock::time_point last_use;
   bool unload = false;  // as soon as nobody uses it
+  // False once nobody waits for the load any more, or the server ends. Asked by
+  // the threads that load.
+  std::atomic<bool> wanted{true};
 };
 
 Status Ending() {
@@ -101,6 +106,8 @@ class HostImpl : public StoreModelHost {
   SlotPtr StartLoading(const HostedModel& model);
   // On a thread of its own.
   void LoadAndTell(const SlotPtr& slot);
+  // The load that nobody waits for ends soon; the next who asks begins another.
+  void Abandon(const SlotPtr& slot);
   Status Load(Slot* slot);
   // Idle models go, least recently used first, until `bytes` are free.
   bool MakeRoom(uint64_t bytes, uint64_t* free_bytes);
@@ -155,6 +162,9 @@ Status HostImpl::LoadPinned(const std::function<bool()>& waiting) {
 void HostImpl::Shutdown() {
   std::lock_guard lock(mutex_);
   stop_ = true;
+  for (const auto& [path, slot] : slots_) {
+    if (slot->state == Slot::State::kLoading) slot->wanted = false;
+  }
   changed_.notify_all();
   if (pulls_) pulls_->Cancel();
 }
@@ -184,8 +194,9 @@ bool HostImpl::MakeRoom(uint64_t bytes, uint64_t* free_bytes) {
   }
 }
 
+// With load_mutex_ held.
 Status HostImpl::Load(Slot* slot) {
-  std::lock_guard one(load_mutex_);
+  if (!slot->wanted) return LoadingGivenUp();
   CARAT_ASSIGN_OR_RETURN(const auto file, ModelFile::Open(slot->model.path));
   EngineOptions engine = options_.engine;
   engine.model_path = slot->model.path;
@@ -218,6 +229,7 @@ Status HostImpl::Load(Slot* slot) {
         planned.kv_bytes + std::min((free_bytes - planned.total_bytes()) / 4,
                                     7 * planned.kv_bytes);
   }
+  engine.go_on = [slot] { return slot->wanted.load(); };
   CARAT_ASSIGN_OR_RETURN(auto loaded, Engine::Load(engine));
   slot->memory_bytes = loaded->plan().total_bytes();
   slot->engine = std::move(loaded);
@@ -237,23 +249,46 @@ HostImpl::SlotPtr HostImpl::StartLoading(const HostedModel& model) {
 }
 
 void HostImpl::LoadAndTell(const SlotPtr& slot) {
-  const auto begin = Clock::now();
-  const Status status = Load(slot.get());
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - begin).count();
-  if (status.ok()) {
-    Note(fmt::format("loaded {} in {:.2f} s, {}, context {}", slot->model.name,
-                     seconds, HumanGib(slot->memory_bytes),
-                     slot->engine->context_tokens()));
+  {
+    std::lock_guard one(load_mutex_);
+    const auto begin = Clock::now();
+    Status status = Load(slot.get());
+    const double seconds =
+        std::chrono::duration<double>(Clock::now() - begin).count();
+    std::shared_ptr<Engine> doomed;  // goes before the next one is loaded
+    std::lock_guard lock(mutex_);
+    if (status.ok() && !slot->wanted) {
+      doomed = std::move(slot->engine);
+      status = LoadingGivenUp();
+    }
+    slot->error = status;
+    slot->state = status.ok() ? Slot::State::kReady : Slot::State::kFailed;
+    slot->last_use = Clock::now();
+    const auto known = slots_.find(slot->model.path);
+    if (!status.ok() && known != slots_.end() && known->second == slot) {
+      slots_.erase(known);
+    }
+    changed_.notify_all();
+    if (status.ok()) {
+      Note(fmt::format("loaded {} in {:.2f} s, {}, context {}",
+                       slot->model.name, seconds, HumanGib(slot->memory_bytes),
+                       slot->engine->context_tokens()));
+    } else if (status.code() == StatusCode::kCancelled) {
+      Note(fmt::format("stopped loading {} after {:.2f} s", slot->model.name,
+                       seconds));
+    }
   }
   std::lock_guard lock(mutex_);
-  slot->error = status;
-  slot->state = status.ok() ? Slot::State::kReady : Slot::State::kFailed;
-  slot->last_use = Clock::now();
-  if (!status.ok()) slots_.erase(slot->model.path);
   --loading_;
   // Under the lock: whoever waits for the last loader may destroy this.
   changed_.notify_all();
+}
+
+void HostImpl::Abandon(const SlotPtr& slot) {
+  if (slot->state != Slot::State::kLoading || slot->users > 0) return;
+  slot->wanted = false;
+  const auto known = slots_.find(slot->model.path);
+  if (known != slots_.end() && known->second == slot) slots_.erase(known);
 }
 
 Result<ModelLease> HostImpl::Acquire(std::string_view name,
@@ -265,6 +300,7 @@ Result<ModelLease> HostImpl::Acquire(std::string_view name,
   const SlotPtr slot =
       found == slots_.end() ? StartLoading(model) : found->second;
   ++slot->users;
+  slot->unload = false;
   while (slot->state == Slot::State::kLoading) {
     changed_.wait_for(lock, kPoll);
     if (slot->state != Slot::State::kLoading || !options.waiting) continue;
@@ -273,12 +309,14 @@ Result<ModelLease> HostImpl::Acquire(std::string_view name,
     lock.lock();
     if (go_on && !stop_) continue;
     --slot->users;
+    Abandon(slot);
     if (stop_) return Ending();
     return Status(StatusCode::kCancelled,
                   "The request was given up while its model was loading.");
   }
-  if (slot->state == Slot::State::kFailed) return slot->error;
-  slot->unload = false;
+  if (slot->state == Slot::State::kFailed) {
+    return stop_ ? Ending() : slot->error;
+  }
   slot->keep_alive_s =
       options.keep_alive_s.value_or(slot->pinned ? -1 : options_.keep_alive_s);
   slot->last_use = Clock::now();

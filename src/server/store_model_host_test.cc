@@ -102,13 +102,120 @@ TEST_F(StoreModelHostTest, AModelIsLoadedOnceForAllWhoWait) {
   EXPECT_EQ(Loaded(), 1u);
 }
 
-TEST_F(StoreModelHostTest, WhoGivesUpLeavesTheLoadToOthers) {
-  Start();
-  const auto lease = host_->Acquire("one", {.waiting = [] { return false; }});
-  // A tiny model may be there before anyone is asked.
-  EXPECT_TRUE(lease.ok() || lease.status().code() == StatusCode::kCancelled);
-  EXPECT_TRUE(Eventually([&] { return Loaded() == 1; }));
+// Loads that stand still, once they have begun, until they are let go on.
+class LoadGateTest : public StoreModelHostTest {
+ protected:
+  void StartGated() {
+    ModelHostOptions options;
+    options.engine.progress = [this](double) {
+      begun_ = true;
+      while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    options.note = [this](const std::string& line) {
+      if (line.starts_with("stopped loading one")) ++stopped_;
+      if (line.starts_with("loaded one")) ++loaded_;
+    };
+    Start(options);
+  }
+  void TearDown() override {
+    open_ = true;
+    StoreModelHostTest::TearDown();
+  }
+
+  std::atomic<bool> begun_{false}, open_{false};
+  std::atomic<int> stopped_{0}, loaded_{0};
+};
+
+TEST_F(LoadGateTest, ALoadThatNobodyWaitsForEnds) {
+  StartGated();
+  const auto lease =
+      host_->Acquire("one", {.waiting = [&] { return !begun_; }});
+  ASSERT_FALSE(lease.ok());
+  EXPECT_EQ(lease.status().code(), StatusCode::kCancelled);
+  open_ = true;
+  EXPECT_TRUE(Eventually([&] { return stopped_ == 1; }));
+  EXPECT_EQ(Loaded(), 0u);
+  EXPECT_EQ(loaded_, 0);
+  // The next who asks gets it.
   EXPECT_TRUE(host_->Acquire("one", {}).ok());
+  EXPECT_EQ(loaded_, 1);
+}
+
+TEST_F(LoadGateTest, WhoAsksWhileALoadIsBeingGivenUpGetsANewOne) {
+  StartGated();
+  EXPECT_FALSE(
+      host_->Acquire("one", {.waiting = [&] { return !begun_; }}).ok());
+  std::atomic<bool> ok{false};
+  std::thread second([&] {
+    ok = host_
+             ->Acquire("one", {.waiting =
+                                   [&] {
+                                     open_ = true;
+                                     return true;
+                                   }})
+             .ok();
+  });
+  second.join();
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(stopped_, 1);
+  EXPECT_EQ(loaded_, 1);
+}
+
+TEST_F(LoadGateTest, WhoGivesUpLeavesTheLoadToOthers) {
+  StartGated();
+  std::atomic<bool> second_waits{false}, ok{false};
+  std::thread second([&] {
+    ok = host_
+             ->Acquire("one", {.waiting =
+                                   [&] {
+                                     second_waits = true;
+                                     return true;
+                                   }})
+             .ok();
+  });
+  EXPECT_EQ(host_->Acquire("one", {.waiting = [&] { return !second_waits; }})
+                .status()
+                .code(),
+            StatusCode::kCancelled);
+  open_ = true;
+  second.join();
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(stopped_, 0);
+  EXPECT_EQ(loaded_, 1);
+}
+
+TEST_F(LoadGateTest, UnloadingWhatLoadsHarmsNobodyWhoWaits) {
+  StartGated();
+  std::atomic<bool> waits{false}, ok{false};
+  std::thread waiter([&] {
+    ok = host_
+             ->Acquire("one", {.waiting =
+                                   [&] {
+                                     waits = true;
+                                     return true;
+                                   }})
+             .ok();
+  });
+  ASSERT_TRUE(Eventually([&] { return waits.load(); }));
+  ASSERT_TRUE(host_->Unload("one").ok());
+  open_ = true;
+  waiter.join();
+  EXPECT_TRUE(ok);
+  EXPECT_TRUE(Eventually([&] { return Loaded() == 0; }));
+}
+
+TEST_F(LoadGateTest, AServerThatEndsStopsItsLoads) {
+  StartGated();
+  StatusCode code = StatusCode::kOk;
+  std::thread waiter([&] { code = host_->Acquire("one", {}).status().code(); });
+  ASSERT_TRUE(Eventually([&] { return begun_.load(); }));
+  host_->Shutdown();
+  open_ = true;
+  waiter.join();
+  EXPECT_EQ(code, StatusCode::kUnavailable);
+  host_.reset();
+  EXPECT_EQ(stopped_, 1);
+  EXPECT_EQ(loaded_, 0);
 }
 
 TEST_F(StoreModelHostTest, ModelsGoWhenTheirTimeIsOverAndNobodyUsesThem) {

@@ -150,6 +150,52 @@ class ServeTest(CaratTestCase):
             process.wait(120)
             self.assertNotIn(KEY, log.read_text())
 
+    def wait_log(self, process, log, part, count=1):
+        while log.read_text().count(part) < count:
+            self.assertIsNone(process.poll(), log.read_text())
+            time.sleep(0.02)
+
+    def test_sighup_reads_the_keys_again(self):
+        def status(key):
+            return self.ask(port, "GET", "/v1/models",
+                            headers={"x-api-key": key})[0]
+        old, new = "the-old-key-0123456789", "the-new-key-0123456789"
+        keys = self.folder / "keys"
+        keys.write_text(old)
+        keys.chmod(0o600)
+        with self.serve("--api-key-file", keys) as (process, log):
+            port = self.port_of(process, log)
+            self.assertEqual((status(old), status(new)), (200, 401))
+            keys.write_text(f"# two now\n{new}\n{KEY}\n")
+            process.send_signal(signal.SIGHUP)
+            self.wait_log(process, log, "holds 2 key(s) now")
+            self.assertEqual((status(old), status(new), status(KEY)),
+                             (401, 200, 200))
+            # What is wrong changes nothing and is told.
+            for number, (text, mode) in enumerate(
+                    (("short", 0o600), ("", 0o600), (old, 0o644)), 1):
+                keys.write_text(text)
+                keys.chmod(mode)
+                process.send_signal(signal.SIGHUP)
+                self.wait_log(process, log, "the keys stay as they were",
+                              number)
+                self.assertEqual((status(old), status(new)), (401, 200))
+            keys.unlink()
+            process.send_signal(signal.SIGHUP)
+            self.wait_log(process, log, "the keys stay as they were", 4)
+            self.assertEqual((status(old), status(new)), (401, 200))
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(120), 0)
+            for key in (old, new, KEY):
+                self.assertNotIn(key, log.read_text())
+
+    def test_sighup_without_keys_ends_nothing(self):
+        with self.serve() as (process, log):
+            port = self.port_of(process, log)
+            process.send_signal(signal.SIGHUP)
+            self.wait_log(process, log, "no --api-key-file")
+            self.assertEqual(self.ask(port, "GET", "/health")[0], 200)
+
     def test_what_cannot_start_says_why(self):
         error = self.bad("serve", TINY, "--host", "0.0.0.0", code=2)
         self.assertIn("--api-key-file", error)

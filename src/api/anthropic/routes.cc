@@ -76,8 +76,9 @@ Status CountTokens(AnthropicContext* context, const HttpRequest& http,
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
   CARAT_ASSIGN_OR_RETURN(const MessagesRequest request,
                          ReadMessagesRequest(body));
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(request.model, {}));
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireWhileThere(context->host, request.model, *reply));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
                          lease.engine->PromptTokens(request.generate));
   const Json count =

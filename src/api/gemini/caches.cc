@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "api/answer.h"
 #include "api/body.h"
 #include "api/fields.h"
 #include "api/gemini/error.h"
@@ -74,7 +75,8 @@ Result<Json> Create(const GeminiCall& call) {
   CARAT_ASSIGN_OR_RETURN(const int64_t expires_ns, ExpiryIn(fields));
   CARAT_ASSIGN_OR_RETURN(
       const ModelLease lease,
-      call.context->host->Acquire(GeminiModelName(model), {}));
+      AcquireWhileThere(call.context->host, GeminiModelName(model),
+                        *call.reply));
   const auto files = GeminiFilesOf(call);
   CARAT_ASSIGN_OR_RETURN(const GeminiRequest request,
                          ReadGeminiPrefix(body, TraitsOf(lease), files.get()));

@@ -119,8 +119,9 @@ Status CountTokens(const GeminiCall& call) {
   Fields fields(body, "", Fields::Style::kProto);
   const Json* whole = fields.Object("generateContentRequest");
   CARAT_RETURN_IF_ERROR(fields.status());
-  CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         call.context->host->Acquire(call.path.id, {}));
+  CARAT_ASSIGN_OR_RETURN(
+      const ModelLease lease,
+      AcquireWhileThere(call.context->host, call.path.id, *call.reply));
   CARAT_ASSIGN_OR_RETURN(const GeminiRequest request,
                          ReadFor(call, whole ? *whole : body, lease));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,

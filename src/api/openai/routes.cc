@@ -215,7 +215,7 @@ ThinkDefault DefaultThinking(const OpenAiContext& context) {
 Status SendTokenCount(OpenAiContext* context, const std::string& model,
                       const GenerateRequest& request, HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const ModelLease lease,
-                         context->host->Acquire(model, {}));
+                         AcquireWhileThere(context->host, model, *reply));
   CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
                          lease.engine->PromptTokens(request));
   const Json count =
