@@ -1,7 +1,6 @@
 // Loading: packed weights that a file keeps give the bits that packing gives,
 // whatever state the file is in.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cctype>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/test_folder.h"
 #include "runtime/engine.h"
 #include "runtime/packed_cache.h"
 
@@ -23,16 +23,8 @@ using Kept = LoadReport::Kept;
 
 class LoadingTest : public testing::TestWithParam<const char*> {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              ("carat-loading-" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    SetLogLevel(LogLevel::kOff);
-  }
-  void TearDown() override {
-    SetLogLevel(LogLevel::kWarning);
-    fs::remove_all(folder_);
-  }
+  void SetUp() override { SetLogLevel(LogLevel::kOff); }
+  void TearDown() override { SetLogLevel(LogLevel::kWarning); }
 
   std::unique_ptr<Engine> Load(const std::string& packed_dir) {
     auto engine = Engine::Load(
@@ -56,7 +48,7 @@ class LoadingTest : public testing::TestWithParam<const char*> {
     return out;
   }
 
-  fs::path folder_;
+  const TestFolder folder_;
 };
 
 TEST_P(LoadingTest, KeptWeightsGiveTheSameBits) {
@@ -130,7 +122,7 @@ TEST_P(LoadingTest, LoadingEndsWheneverItIsGivenUp) {
       if (loaded) continue;
       ASSERT_EQ(engine.status().code(), StatusCode::kCancelled)
           << engine.status().message();
-      for (const auto& entry : fs::directory_iterator(folder_)) {
+      for (const auto& entry : fs::directory_iterator(folder_.path())) {
         ASSERT_EQ(entry.path().extension(), ".packed");
       }
     }

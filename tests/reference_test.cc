@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/test_folder.h"
 #include "runtime/engine.h"
 
 namespace carat {
@@ -229,10 +230,8 @@ TEST_P(ReferenceTest, TheOtherSpellingOfTheConfigGivesTheSameLogits) {
   namespace fs = std::filesystem;
   const fs::path from = Folder(GetParam());
   if (!fs::exists(from / "config.variant.json")) GTEST_SKIP();
-  const fs::path to =
-      fs::path(testing::TempDir()) / (std::string("variant-") + GetParam());
-  fs::remove_all(to);
-  fs::create_directories(to);
+  const TestFolder folder;
+  const fs::path& to = folder.path();
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
     if (name == "config.json") continue;

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "runtime/engine.h"
 
 namespace carat {
@@ -90,19 +91,6 @@ void ExpectSame(const Output& a, const Output& b, const std::string& what) {
   EXPECT_EQ(a.logprobs, b.logprobs) << what;
 }
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    path_ = (std::filesystem::temp_directory_path() / "carat-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 class ServingTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -163,9 +151,9 @@ TEST_P(ServingTest, LongPromptsKeepAWindowWhereATurnEnds) {
 }
 
 TEST_P(ServingTest, ARestartFindsItsPromptsOnDisk) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto prompt = Noise(420, 1);
-  const EngineOptions options = {.cache_dir = folder.path()};
+  const EngineOptions options = {.cache_dir = folder.string()};
   Output first;
   {
     auto engine = LoadTiny(GetParam(), options);
@@ -369,14 +357,14 @@ TEST(QueueTest, ALongPromptDoesNotStarveAShortOne) {
 // of which they cancel, on a cache of one context.
 TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
   constexpr int kThreads = 6, kRequests = 20, kConversations = 8;
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const EngineOptions small = {.context_tokens = 448,
                                .kv_bytes = kKvOneContext,
                                .step_tokens = 96,
                                .busy_step_tokens = 48,
                                .max_sequences = 6};
   EngineOptions warm = small;
-  warm.cache_dir = folder.path();
+  warm.cache_dir = folder.string();
   auto engine = LoadTiny("gemma3", warm);
   ASSERT_NE(engine, nullptr);
   EngineOptions cold = small;

@@ -4,7 +4,6 @@
 #define CARAT_API_TEST_HOST_H_
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include "api/http.h"
 #include "api/model_host.h"
 #include "base/json.h"
+#include "base/test_folder.h"
 
 namespace carat {
 
@@ -27,11 +27,9 @@ namespace carat {
 inline std::string TinyModelPath() {
   namespace fs = std::filesystem;
   const fs::path from = fs::path(CARAT_TEST_DATA) / "tiny/gemma4-e";
-  const fs::path to =
-      fs::path(testing::TempDir()) /
-      ("carat-tiny-" + std::to_string(static_cast<long>(::getpid())));
+  static const TestFolder folder;  // gone with the process
+  const fs::path& to = folder.path();
   if (fs::exists(to / "config.json")) return to.string();
-  fs::create_directories(to);
   for (const auto& file : fs::directory_iterator(from)) {
     const fs::path name = file.path().filename();
     if (name == "config.json" || name.extension() == ".bin") continue;

@@ -1,11 +1,12 @@
 #include "base/hash.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 #include <string>
+
+#include "base/test_folder.h"
 
 namespace carat {
 namespace {
@@ -33,8 +34,8 @@ TEST(HashTest, PiecesGiveTheSameDigestAsTheWhole) {
 }
 
 TEST(HashTest, FileDigestEqualsThatOfItsBytes) {
-  const std::string path =
-      testing::TempDir() + "/carat_hash_test_" + std::to_string(getpid());
+  const TestFolder folder;
+  const std::string path = (folder.path() / "file").string();
   const std::string text(3 << 20, 'z');
   std::ofstream(path, std::ios::binary) << text;
   Result<Sha256Digest> digest = Sha256OfFile(path);
@@ -48,7 +49,7 @@ TEST(HashTest, FileDigestEqualsThatOfItsBytes) {
   std::remove(path.c_str());
 
   EXPECT_EQ(Sha256OfFile(path).status().code(), StatusCode::kNotFound);
-  EXPECT_FALSE(Sha256OfFile(testing::TempDir()).ok());
+  EXPECT_FALSE(Sha256OfFile(folder.string()).ok());
 }
 
 // What `git hash-object` prints for a file with "hello\n".

@@ -1,7 +1,6 @@
 #include "formats/gguf.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "base/utf8.h"
 #include "formats/model_file.h"
 #include "formats/test_writers.h"
@@ -278,16 +278,8 @@ TEST(GgufTest, UnreadableTypesAreNamedWithTheirTensor) {
 
 class GgufFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        testing::TempDir() + "/carat_gguf_test_" + std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string Path(const std::string& name) const {
-    return folder_ + "/" + name;
+    return (folder_.path() / name).string();
   }
   // Part `number` of 3 with one tensor named after it.
   static GgufWriter Part(int number) {
@@ -313,7 +305,7 @@ class GgufFileTest : public testing::Test {
         << model.status().message();
   }
 
-  std::string folder_;
+  const TestFolder folder_;
 };
 
 TEST_F(GgufFileTest, OpensAFileWhateverItsName) {

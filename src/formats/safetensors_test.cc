@@ -1,7 +1,6 @@
 #include "formats/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "base/utf8.h"
 #include "formats/hf_config.h"
 #include "formats/model_file.h"
@@ -208,14 +208,6 @@ TEST(SafetensorsIndexTest, RefusesNamesOutsideTheFolder) {
 
 class FolderTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/carat_safetensors_test_" +
-              std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   void Write(const std::string& name, std::string_view bytes) const {
     WriteFile(folder_ + "/" + name, bytes);
   }
@@ -240,7 +232,8 @@ class FolderTest : public testing::Test {
         << model.status().message();
   }
 
-  std::string folder_;
+  const TestFolder top_;
+  const std::string folder_ = top_.string();
 };
 
 TEST_F(FolderTest, OpensASingleFileWithItsSurroundings) {

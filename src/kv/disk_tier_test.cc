@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "base/log.h"
+#include "base/test_folder.h"
 #include "kv/prefix_disk.h"
 
 namespace carat {
@@ -95,16 +96,8 @@ class Process {
 
 class DiskTierTest : public testing::Test {
  protected:
-  DiskTierTest() {
-    std::string name = (fs::temp_directory_path() / "carat-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    SetLogLevel(LogLevel::kOff);
-  }
-  ~DiskTierTest() override {
-    SetLogLevel(LogLevel::kWarning);
-    fs::remove_all(folder_);
-  }
+  DiskTierTest() { SetLogLevel(LogLevel::kOff); }
+  ~DiskTierTest() override { SetLogLevel(LogLevel::kWarning); }
   std::vector<fs::path> Files() const {
     std::vector<fs::path> out;
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
@@ -114,7 +107,8 @@ class DiskTierTest : public testing::Test {
   }
 
   static constexpr uint64_t kNoLimit = uint64_t{1} << 40;
-  std::string folder_;
+  const TestFolder top_;
+  const std::string folder_ = top_.string();
 };
 
 TEST_F(DiskTierTest, AnotherProcessTakesUpWhatOneHasWritten) {

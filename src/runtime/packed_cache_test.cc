@@ -11,6 +11,8 @@
 #include <numeric>
 #include <vector>
 
+#include "base/test_folder.h"
+
 namespace carat {
 namespace {
 
@@ -20,14 +22,6 @@ constexpr uint64_t kPlenty = uint64_t{1} << 30;
 
 class PackedCacheTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              ("carat-packed-" + std::to_string(::getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   PackedCache Open(uint64_t limit = kPlenty) {
     auto cache = PackedCache::Open(folder_.string(), limit);
     EXPECT_TRUE(cache.ok()) << cache.status().message();
@@ -56,7 +50,8 @@ class PackedCacheTest : public testing::Test {
     return count;
   }
 
-  fs::path folder_;
+  const TestFolder top_;
+  const fs::path folder_ = top_.path() / "packed";
   ThreadPool pool_{2};
 };
 

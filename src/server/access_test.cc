@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <string>
 
 #include "base/hash.h"
+#include "base/test_folder.h"
 
 namespace carat {
 namespace {
@@ -22,10 +22,9 @@ class KeyFile : public testing::Test {
     EXPECT_EQ(chmod(path_.c_str(), mode), 0);
     return path_;
   }
-  void TearDown() override { unlink(path_.c_str()); }
 
-  const std::string path_ =
-      testing::TempDir() + "keys-" + std::to_string(getpid());
+  const TestFolder folder_;
+  const std::string path_ = (folder_.path() / "keys").string();
 };
 
 TEST_F(KeyFile, HoldsSeveralKeysCommentsAndBlanks) {

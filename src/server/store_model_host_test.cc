@@ -2,7 +2,6 @@
 #include "server/store_model_host.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/test_folder.h"
+
 namespace carat {
 namespace {
 
@@ -20,15 +21,11 @@ namespace fs = std::filesystem;
 class StoreModelHostTest : public testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directories(folder_);
     const fs::path data = fs::path(CARAT_TEST_DATA);
     fs::copy(data / "tiny-gguf/gemma3-q4_0.gguf", folder_ / "one.gguf");
     fs::copy(data / "tiny-gguf/gemma3-q4_0.gguf", folder_ / "two.gguf");
   }
-  void TearDown() override {
-    host_.reset();
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { host_.reset(); }
 
   void Start(ModelHostOptions options = {}) {
     options.roots = {{.kind = StoreKind::kCarat, .path = folder_.string()}};
@@ -48,8 +45,8 @@ class StoreModelHostTest : public testing::Test {
     return condition();
   }
 
-  const fs::path folder_ =
-      fs::path(testing::TempDir()) / ("host-" + std::to_string(getpid()));
+  const TestFolder top_;
+  const fs::path folder_ = top_.path();
   std::unique_ptr<StoreModelHost> host_;
 };
 

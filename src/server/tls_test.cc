@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "base/test_folder.h"
 #include "server/http_server.h"
 
 namespace carat {
@@ -66,13 +67,9 @@ int Connect(int port) {
 class TlsTest : public testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directories(folder_);
     MakeCertificate(folder_ / "cert.pem", folder_ / "key.pem");
   }
-  void TearDown() override {
-    server_.reset();
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { server_.reset(); }
 
   void Start(int head_ms = 60'000) {
     ServerOptions options = {.port = 0,
@@ -118,8 +115,8 @@ class TlsTest : public testing::Test {
     return out;
   }
 
-  const fs::path folder_ =
-      fs::path(testing::TempDir()) / ("tls-" + std::to_string(getpid()));
+  const TestFolder top_;
+  const fs::path folder_ = top_.path();
   bool ended_well_ = false;
   std::unique_ptr<HttpServer> server_;
 };

@@ -1,7 +1,6 @@
 #include "store/own_models.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include <string>
 
 #include "base/hash.h"
+#include "base/test_folder.h"
 
 namespace carat {
 namespace {
@@ -17,16 +17,14 @@ namespace fs = std::filesystem;
 
 class OwnModelsTest : public testing::Test {
  protected:
-  void SetUp() override { fs::create_directories(top_); }
-  void TearDown() override { fs::remove_all(top_); }
   static std::string ModelBytes() {
     std::ifstream in(fs::path(CARAT_TEST_DATA) / "tiny-gguf/gemma3-q4_0.gguf",
                      std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  const fs::path top_ =
-      fs::path(testing::TempDir()) / ("own-models-" + std::to_string(getpid()));
+  const TestFolder temporary_;
+  const fs::path top_ = temporary_.path();
   const fs::path folder_ = top_ / "models";
   const OwnModels models_{folder_.string()};
 };

@@ -1,7 +1,6 @@
 #include "store/store.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "base/test_folder.h"
 #include "store/gguf_names.h"
 #include "store/ollama.h"
 
@@ -21,12 +21,6 @@ const std::string kDigest(64, 'a');
 
 class StoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "storeXXXXXX").string();
-    root_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   std::string At(const std::string& path) const { return root_ + "/" + path; }
 
   void Write(const std::string& path, const std::string& text = "x") {
@@ -57,7 +51,8 @@ class StoreTest : public ::testing::Test {
     return found.ok() ? found->path : found.status().message();
   }
 
-  std::string root_;
+  const TestFolder folder_;
+  const std::string root_ = folder_.string();
 };
 
 TEST_F(StoreTest, EmptyPlacesGiveNoModelsAndAHelpfulError) {

@@ -7,6 +7,7 @@
 #include "api/gemini/context.h"
 #include "api/test_host.h"
 #include "base/hash.h"
+#include "base/test_folder.h"
 
 namespace carat {
 namespace {
@@ -14,9 +15,6 @@ namespace {
 class StoredTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "carat-files-" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
     context_.host = host();
     context_.options.files_folder = folder_;
     context_.options.max_file_bytes = 1000;
@@ -24,10 +22,7 @@ class StoredTest : public testing::Test {
     const Status opened = OpenGeminiFiles(&context_);
     ASSERT_TRUE(opened.ok()) << opened.message();
   }
-  void TearDown() override {
-    context_.files.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  void TearDown() override { context_.files.reset(); }
   TestReply Call(const HttpRequest& request) {
     TestReply reply;
     EXPECT_TRUE(HandleGemini(&context_, request, &reply)) << request.path;
@@ -77,7 +72,8 @@ class StoredTest : public testing::Test {
     static TestHost host;
     return &host;
   }
-  std::string folder_;
+  const TestFolder top_;
+  const std::string folder_ = (top_.path() / "files").string();
   GeminiContext context_;
 };
 
@@ -139,7 +135,6 @@ TEST_F(StoredTest, NoNameOfARequestReachesTheFileSystem) {
         "/v1beta/files/../carat-secret:download"}) {
     EXPECT_EQ(Call(Get(path)).status, 404) << path;
   }
-  std::filesystem::remove(folder_ + "/../carat-secret.bin");
 }
 
 TEST_F(StoredTest, AnothersFilesAreNotShown) {

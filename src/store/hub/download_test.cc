@@ -1,6 +1,5 @@
 // Downloads against a scripted server, without sockets and without waiting.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/test_folder.h"
 #include "store/hub/download_file.h"
 #include "store/pulled.h"
 
@@ -53,13 +53,6 @@ Status Lost() { return Status(StatusCode::kUnavailable, "lost."); }
 
 class DownloadTest : public testing::Test {
  protected:
-  DownloadTest() {
-    folder_ = fs::path(testing::TempDir()) /
-              ("carat-download-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  ~DownloadTest() override { fs::remove_all(folder_); }
-
   Result<std::string> Run() {
     return DownloadFile({.url = "https://hub/x",
                          .file = file_,
@@ -96,7 +89,8 @@ class DownloadTest : public testing::Test {
     std::ofstream(At(name), std::ios::binary) << text;
   }
 
-  fs::path folder_;
+  const TestFolder top_;
+  const fs::path folder_ = top_.path();
   const std::string content_ = "0123456789";
   HubFile file_ = {.path = "x", .bytes = 10, .sha256 = Sha256Hex("0123456789")};
   Script script_;
