@@ -2,12 +2,16 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "runtime/model_info.h"
+#include "store/hub/unfinished.h"
+#include "store/roots.h"
 #include "store/store.h"
 
 namespace carat {
@@ -64,6 +68,21 @@ int PrintTable(const Store& store) {
   return kExitOk;
 }
 
+// What the store noticed, and what takes room without being a model.
+std::vector<std::string> NotesOf(const Store& store) {
+  std::vector<std::string> notes = store.notes();
+  uint64_t bytes = 0;
+  const auto unfinished = ListUnfinished(ModelsFolder());
+  for (const Unfinished& one : unfinished) bytes += one.bytes;
+  if (!unfinished.empty()) {
+    notes.push_back(fmt::format(
+        "{} of {} unfinished download(s); carat pull goes on with them, carat "
+        "rm --partial deletes them",
+        HumanBytes(bytes), unfinished.size()));
+  }
+  return notes;
+}
+
 int List(bool json) {
   const Store store(DefaultRoots());
   if (json) {
@@ -72,7 +91,7 @@ int List(bool json) {
       models.Append(ToJson(model));
     }
     Json notes = Json::MakeArray();
-    for (const std::string& note : store.notes()) notes.Append(note);
+    for (const std::string& note : NotesOf(store)) notes.Append(note);
     Json out = Json::MakeObject();
     out.Set("models", std::move(models));
     out.Set("notes", std::move(notes));
@@ -80,7 +99,7 @@ int List(bool json) {
     return kExitOk;
   }
   const int code = PrintTable(store);
-  for (const std::string& note : store.notes()) {
+  for (const std::string& note : NotesOf(store)) {
     PrintNote("carat: note: " + note);
   }
   return code;

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "store/hub/unfinished.h"
 #include "store/own_models.h"
 #include "store/roots.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@ namespace {
 
 struct RmArguments {
   std::vector<std::string> names;
+  bool partial = false;
   bool yes = false;
 };
 
@@ -43,10 +45,15 @@ Result<std::vector<FoundModel>> FindAll(const RmArguments& a) {
   return out;
 }
 
-bool Confirmed(const std::vector<FoundModel>& models) {
+bool Confirmed(const std::vector<FoundModel>& models,
+               const std::vector<Unfinished>& unfinished) {
   for (const FoundModel& model : models) {
     PrintNote(fmt::format("{}  {}  {}", Visible(model.name),
                           HumanBytes(model.bytes), Visible(model.path)));
+  }
+  for (const Unfinished& one : unfinished) {
+    PrintNote(fmt::format("unfinished  {}  {}", HumanBytes(one.bytes),
+                          Visible(one.path)));
   }
   PrintAside("Delete? [y/N] ");
   std::string answer;
@@ -54,14 +61,35 @@ bool Confirmed(const std::vector<FoundModel>& models) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+void DropPartial(size_t found) {
+  const std::vector<Unfinished> gone = DropUnfinished(ModelsFolder(), 0);
+  uint64_t bytes = 0;
+  for (const Unfinished& one : gone) bytes += one.bytes;
+  Print(fmt::format("Deleted {} unfinished download(s), {}.\n", gone.size(),
+                    HumanBytes(bytes)));
+  if (gone.size() < found) {
+    PrintNote(fmt::format("carat: note: {} stay(s): under way right now.",
+                          found - gone.size()));
+  }
+}
+
 int Rm(const RmArguments& a) {
+  if (a.names.empty() && !a.partial) {
+    return FailUsage("Name the models to delete, or give --partial.");
+  }
   const auto models = FindAll(a);
   if (!models.ok()) return Fail(models.status());
+  std::vector<Unfinished> unfinished;
+  if (a.partial) unfinished = ListUnfinished(ModelsFolder());
+  if (a.names.empty() && unfinished.empty()) {
+    PrintNote("There are no unfinished downloads.");
+    return kExitOk;
+  }
   if (!a.yes) {
     if (!StdinIsTerminal()) {
       return FailUsage("Nobody is there to be asked; give --yes.");
     }
-    if (!Confirmed(*models)) {
+    if (!Confirmed(*models, unfinished)) {
       PrintNote("Nothing was deleted.");
       return kExitError;
     }
@@ -72,6 +100,7 @@ int Rm(const RmArguments& a) {
     if (!status.ok()) return Fail(status);
     Print(fmt::format("Deleted {}.\n", Visible(model.name)));
   }
+  if (!unfinished.empty()) DropPartial(unfinished.size());
   return kExitOk;
 }
 
@@ -81,7 +110,9 @@ void AddRmCommand(CLI::App& app, CommandMain* chosen) {
   CLI::App* command = app.add_subcommand(
       "rm", "Delete models from carat's own folder, and only from there");
   auto a = std::make_shared<RmArguments>();
-  command->add_option("NAME", a->names, "Names of carat list")->required();
+  command->add_option("NAME", a->names, "Names of carat list");
+  command->add_flag("--partial", a->partial,
+                    "Delete what unfinished downloads left");
   command->add_flag("--yes,-y", a->yes, "Do not ask");
   command->footer(
       "Models of Ollama, Hugging Face and LM Studio are never touched. Files\n"
@@ -89,7 +120,8 @@ void AddRmCommand(CLI::App& app, CommandMain* chosen) {
       "\n"
       "Examples:\n"
       "  carat rm gemma4:e2b-qat\n"
-      "  carat rm --yes gemma3:270m gemma3:1b");
+      "  carat rm --yes gemma3:270m gemma3:1b\n"
+      "  carat rm --partial");
   command->callback([a, chosen] { *chosen = [a] { return Rm(*a); }; });
 }
 

@@ -271,6 +271,27 @@ class FailureTest(HubTestCase):
         out = self.good_json("pull", REPO)
         self.assertLess(out["fetched_bytes"], len(GGUF))
 
+    def test_what_nobody_goes_on_with_goes(self):
+        partial = self.models / "hub" / ".partial"
+        self.write("models/hub/.partial/old", b"x" * 3000)
+        self.write("models/hub/.partial/old.etag", b'"x"')
+        self.write("models/hub/.partial/new", b"x" * 2000)
+        os.utime(partial / "old", (1, 1))
+        self.assertIn("2 unfinished", self.run_carat("list").stderr.decode())
+        notes = json.loads(self.good("list", "--json"))["notes"]
+        self.assertEqual(len([n for n in notes if "rm --partial" in n]), 1)
+        done = self.run_carat("pull", REPO)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"Deleted what 1 unfinished", done.stderr)
+        self.assertEqual([p.name for p in partial.iterdir()], ["new"])
+        self.bad("rm", "--partial", code=2)  # nobody can be asked
+        self.assertIn("Deleted 1 unfinished",
+                      self.good("rm", "--partial", "--yes"))
+        self.assertEqual(list(partial.iterdir()), [])
+        self.assertEqual(self.good("rm", "--partial", "--yes"), "")
+        self.bad("rm", "--yes", code=2)
+        self.assertEqual(self.file_of(FILE).read_bytes(), GGUF)
+
     def test_two_processes_share_one_file(self):
         self.hub.fail("cdn", DIGEST, fake_hub.drip(20, 0.05))
         children = [subprocess.Popen(

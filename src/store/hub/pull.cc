@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "formats/model_file.h"
 #include "store/hub/download_file.h"
 #include "store/hub/hub_path.h"
+#include "store/hub/unfinished.h"
 
 namespace carat {
 namespace {
@@ -66,6 +68,8 @@ class Pull {
   void Plan(const HubListing& listing);
   Status CheckSpace() const;
   Status FetchFiles(const HubListing& listing);
+  // Others' unfinished downloads that are old make room.
+  void DropOld() const;
   Status FetchOne(const HubFile& file, PulledFile* out);
   Status CheckModel();
 
@@ -271,6 +275,20 @@ Status Pull::FetchOne(const HubFile& file, PulledFile* out) {
   return OkStatus();
 }
 
+void Pull::DropOld() const {
+  std::set<std::string> wanted;
+  for (const HubFile& file : selection_.files) wanted.insert(Partial(file));
+  uint64_t bytes = 0;
+  const auto gone =
+      DropUnfinished(setup_.models_folder, kUnfinishedSeconds, wanted);
+  for (const Unfinished& one : gone) bytes += one.bytes;
+  if (gone.empty()) return;
+  Note(
+      fmt::format("Deleted what {} unfinished download(s) had left more than "
+                  "a week ago, {} MiB.",
+                  gone.size(), bytes >> 20));
+}
+
 Status Pull::FetchFiles(const HubListing& listing) {
   if (listing.unsafe_names > 0) {
     Note(
@@ -279,6 +297,7 @@ Status Pull::FetchFiles(const HubListing& listing) {
                     listing.unsafe_names));
   }
   CARAT_RETURN_IF_ERROR(MakeFolder(setup_.models_folder + "/hub/.partial"));
+  DropOld();
   CARAT_RETURN_IF_ERROR(CheckSpace());
   out_.fetched_bytes = 0;
   for (size_t i = 0; i < selection_.files.size(); ++i) {
