@@ -43,6 +43,9 @@ struct GenerateRequest {
   int64_t max_thought_tokens = -1;  // of the thought alone; -1: no own limit
   std::vector<std::string> stop;    // strings that end the answer
   bool ignore_end = false;          // go on after end-of-generation tokens
+  // PromptDone tells the probabilities of the prompt's own tokens; needs
+  // sampling.logprobs. The prompt is then read slowly, and all of it.
+  bool prompt_logprobs = false;
 
   // Whom the request is for (a key, a connection): callers take turns.
   std::string caller;
@@ -79,6 +82,9 @@ struct ToolCallDone {
 // Right after the prompt has been read.
 struct PromptDone {
   int64_t prompt_tokens = 0, cached_tokens = 0;
+  // When asked for: of every token of the prompt. Nothing comes before the
+  // first one, so it has neither logprob nor top.
+  std::vector<TokenProbability> probabilities;
 };
 
 enum class FinishReason : uint8_t {

@@ -33,6 +33,10 @@ Result<std::unique_ptr<Generation>> Generation::Create(
                     "number, or 0 for none",
                     request.deadline_s));
   }
+  if (request.prompt_logprobs && !request.sampling.logprobs) {
+    return InvalidArgument(
+        "probabilities of the prompt need a number of log-probabilities");
+  }
   CARAT_ASSIGN_OR_RETURN(
       Sampler sampler,
       Sampler::Create(request.sampling, setup.vocab, setup.suppress));
@@ -44,6 +48,12 @@ Result<std::unique_ptr<Generation>> Generation::Create(
   g->tokens_ = std::move(setup.prompt);
   g->context_tokens_ = setup.context_tokens;
   g->wants_probabilities_ = request.sampling.logprobs.has_value();
+  g->max_tokens_ = request.max_tokens;
+  g->score_prompt_ = request.prompt_logprobs;
+  if (g->score_prompt_) {
+    g->prompt_probabilities_.push_back(
+        g->Probability({.id = g->tokens_.front()}));
+  }
   g->grammar_ = std::move(setup.grammar);
   g->submitted_ = Clock::now();
   g->caller_ = request.caller;
@@ -91,8 +101,32 @@ bool Generation::Advance(int64_t rows) {
   if (prompt_read_ || done() < prompt_tokens_) return false;
   prompt_read_ = true;
   events_->Push(PromptDone{.prompt_tokens = prompt_tokens_,
-                           .cached_tokens = cached_tokens_});
+                           .cached_tokens = cached_tokens_,
+                           .probabilities = std::move(prompt_probabilities_)});
   return true;
+}
+
+TokenProbability Generation::Probability(const SampledToken& token) const {
+  TokenProbability p{.id = token.id,
+                     .text = std::string(tokenizer_->Bytes(token.id)),
+                     .logprob = token.logprob,
+                     .top = {}};
+  for (const TokenLogprob& t : token.top) p.top.emplace_back(t.id, t.logprob);
+  return p;
+}
+
+void Generation::Score(int64_t position, std::span<const float> logits) {
+  const int64_t next = position + 1;
+  // A prompt whose cache was taken away is read again from its front.
+  if (finished_ || next >= prompt_tokens_ ||
+      next != static_cast<int64_t>(prompt_probabilities_.size())) {
+    return;
+  }
+  const Result<SampledToken> scored = sampler_.Score(logits, tokens_[next]);
+  if (!scored.ok()) {
+    return Finish(FinishReason::kError, scored.status().message());
+  }
+  prompt_probabilities_.push_back(Probability(*scored));
 }
 
 TokenId Generation::Overruled() const {
@@ -110,6 +144,7 @@ Result<SampledToken> Generation::Choose(std::span<float> logits) {
 }
 
 void Generation::Step(std::span<float> logits) {
+  if (max_tokens_ == 0) return Finish(FinishReason::kMaxTokens);
   SampledToken token;
   token.id = Overruled();
   const bool overruled = token.id >= 0;
@@ -128,14 +163,7 @@ void Generation::Step(std::span<float> logits) {
     output_->AddEnd(token.id);
     return Finish(*output_->finished(), output_->error());
   }
-  if (wants_probabilities_) {
-    TokenProbability p{.id = token.id,
-                       .text = std::string(tokenizer_->Bytes(token.id)),
-                       .logprob = token.logprob,
-                       .top = {}};
-    for (const TokenLogprob& t : token.top) p.top.emplace_back(t.id, t.logprob);
-    events_->Push(std::move(p));
-  }
+  if (wants_probabilities_) events_->Push(Probability(token));
   if (Append(token.id)) AppendForced();
 }
 

@@ -63,6 +63,10 @@ class Generation {
   const Timings& timings() const { return timings_; }  // once finished
   bool started() const { return started_ != Clock::time_point{}; }
 
+  // Reading its prompt while the logits of every row are wanted: nothing of it
+  // may come from another's cache.
+  bool scoring() const { return score_prompt_ && !prompt_read_; }
+
   // The cache; set when the engine starts on the request.
   std::optional<KvSequence> kv;
 
@@ -72,6 +76,8 @@ class Generation {
   // `rows` more tokens are in the cache. True when that completed the prompt
   // for the first time.
   bool Advance(int64_t rows);
+  // While scoring, before Advance: the logits [vocab] of the row at `position`.
+  void Score(int64_t position, std::span<const float> logits);
   // Chooses the next token from logits [vocab] (overwritten), appends it and
   // whatever the grammar forces behind it, and emits what that brings; may
   // finish.
@@ -81,6 +87,7 @@ class Generation {
  private:
   explicit Generation(Sampler sampler) : sampler_(std::move(sampler)) {}
 
+  TokenProbability Probability(const SampledToken& token) const;
   // The token that must come next whatever the logits say, or -1.
   TokenId Overruled() const;
   Result<SampledToken> Choose(std::span<float> logits);
@@ -94,7 +101,10 @@ class Generation {
   int64_t prompt_tokens_ = 0;
   int64_t cached_tokens_ = 0;
   int64_t context_tokens_ = 0;
+  int64_t max_tokens_ = -1;
   bool wants_probabilities_ = false;
+  bool score_prompt_ = false;
+  std::vector<TokenProbability> prompt_probabilities_;
   Sampler sampler_;
   std::optional<GrammarState> grammar_;
   std::vector<uint64_t> mask_;

@@ -195,6 +195,7 @@ bool Scheduler::FitsBeside(const Generation& g, const KvSequence& kv) const {
 }
 
 KvSequence Scheduler::FindPrefix(const Generation& g) {
+  if (g.scoring()) return KvSequence(&pages_);
   // The last token is always run: its logits are wanted.
   const int64_t limit = static_cast<int64_t>(g.tokens().size()) - 1;
   if (disk_ != nullptr && FitsBeside(g, KvSequence(&pages_))) {
@@ -282,14 +283,23 @@ bool Scheduler::AddRows(Generation* g, int64_t count, Batch& batch,
   batch.sequences.push_back(&g->kv->tables());
   const int64_t first = g->done();
   const bool samples = count == g->pending();
+  const int64_t outputs = g->scoring() ? count : (samples ? 1 : 0);
   for (int64_t i = 0; i < count; ++i) {
     batch.rows.push_back({.token = g->tokens()[first + i],
                           .position = first + i,
                           .sequence = sequence,
-                          .output = samples && i + 1 == count});
+                          .output = i >= count - outputs});
   }
-  shares.push_back({g, count, samples});
+  shares.push_back({g, count, samples, outputs});
   return true;
+}
+
+int64_t Scheduler::ScoredRows() const {
+  const auto scoring =
+      std::count_if(running_.begin(), running_.end(),
+                    [](const auto& g) { return g->scoring(); });
+  return options_.max_sequences -
+         (static_cast<int64_t>(running_.size()) - scoring);
 }
 
 std::vector<std::pair<Generation*, int64_t>> Scheduler::PlanPrompts(
@@ -323,16 +333,26 @@ std::vector<std::pair<Generation*, int64_t>> Scheduler::PlanPrompts(
                    [](const Generation* a, const Generation* b) {
                      return a->pending() < b->pending();
                    });
+  int64_t scored = ScoredRows();
+  const auto take = [&scored](const Generation& g, int64_t most) {
+    int64_t count = std::min(g.pending(), most);
+    if (!g.scoring()) return count;
+    count = std::min(count, scored);
+    scored -= count;
+    return count;
+  };
   std::vector<std::pair<Generation*, int64_t>> plan;
   const int64_t first_most = reading.size() > 1 ? room - room / 4 : room;
-  int64_t left = room - std::min(reading[0]->pending(), first_most);
-  plan.emplace_back(reading[0], room - left);
+  plan.emplace_back(reading[0], take(*reading[0], first_most));
+  int64_t left = room - plan[0].second;
   for (size_t i = 1; i < reading.size() && left > 0; ++i) {
-    const int64_t count = std::min(left, reading[i]->pending());
-    plan.emplace_back(reading[i], count);
+    const int64_t count = take(*reading[i], left);
+    if (count > 0) plan.emplace_back(reading[i], count);
     left -= count;
   }
-  plan[0].second += std::min(left, reading[0]->pending() - plan[0].second);
+  if (!reading[0]->scoring()) {
+    plan[0].second += std::min(left, reading[0]->pending() - plan[0].second);
+  }
   return plan;
 }
 
@@ -388,11 +408,18 @@ void Scheduler::Deliver(const std::vector<Share>& shares,
   for (const Share& s : shares) {
     Generation& g = *s.generation;
     const int64_t before = g.done();
+    const float* rows = result.logits + output * result.stride;
+    output += s.outputs;
+    if (g.scoring()) {
+      for (int64_t i = 0; i < s.rows; ++i) {
+        g.Score(before + i,
+                {rows + i * result.stride, static_cast<size_t>(vocab_)});
+      }
+    }
     g.Advance(s.rows);
     Keep(g, before);
-    if (!s.samples) continue;
-    float* logits = const_cast<float*>(result.logits + output * result.stride);
-    ++output;
+    if (!s.samples || g.finished()) continue;
+    float* logits = const_cast<float*>(rows + (s.outputs - 1) * result.stride);
     g.Step({logits, static_cast<size_t>(vocab_)});
     std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.output_tokens;
@@ -417,7 +444,7 @@ void Scheduler::Keep(Generation& g, int64_t before) {
 }
 
 void Scheduler::CatchUp(Generation& g) {
-  if (!options_.reuse_prefixes) return;
+  if (!options_.reuse_prefixes || g.scoring()) return;
   KvSequence found =
       prefixes_.Find(g.tokens(), static_cast<int64_t>(g.tokens().size()) - 1);
   const int64_t gained = found.length() - g.done();

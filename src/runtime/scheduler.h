@@ -61,7 +61,8 @@ class Scheduler {
   struct Share {
     Generation* generation;
     int64_t rows;
-    bool samples;  // its last row's logits are wanted
+    bool samples;     // its last row's logits are wanted
+    int64_t outputs;  // rows, the last ones, whose logits are wanted
   };
 
   void Loop();
@@ -73,6 +74,9 @@ class Scheduler {
   bool Step();
   // Whether `g` can run beside the others when it starts from `kv`.
   bool FitsBeside(const Generation& g, const KvSequence& kv) const;
+  // Rows of prompts whose logits fit beside those of all others, so that the
+  // workspace stays within its plan.
+  int64_t ScoredRows() const;
   // Who reads how much of its prompt in this step, `room` tokens in all.
   std::vector<std::pair<Generation*, int64_t>> PlanPrompts(int64_t room);
   // Room for `count` more tokens of `g`, if need be by taking the caches of

@@ -290,4 +290,24 @@ Result<SampledToken> Sampler::Sample(std::span<float> logits, TokenMask mask) {
   return out;
 }
 
+Result<SampledToken> Sampler::Score(std::span<const float> logits,
+                                    int32_t token) {
+  CARAT_RETURN_IF_ERROR(Check(logits, {}));
+  if (!params_.logprobs || token < 0 || token >= vocab_) {
+    return InvalidArgument(fmt::format(
+        "Token {} of a vocabulary of {} cannot be scored.", token, vocab_));
+  }
+  const LogitScan scan = ScanLogits(logits);
+  if (scan.malformed || scan.max == -kInf) {
+    return Internal(
+        "The model's logits contain NaN or infinity; the model file may be "
+        "damaged.");
+  }
+  SampledToken out;
+  out.id = token;
+  ModelLogprobs(logits, scan.max, &out);
+  out.logprob = static_cast<float>(logits[token] - log_sum_);
+  return out;
+}
+
 }  // namespace carat

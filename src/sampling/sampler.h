@@ -73,6 +73,10 @@ class Sampler {
   // choose from (kFailedPrecondition), a wrong size (kInvalidArgument).
   Result<SampledToken> Sample(std::span<float> logits, TokenMask mask = {});
 
+  // What Sample would tell of `token` if it chose it. params.logprobs is set;
+  // history and random source stay as they are. Errors: as Sample.
+  Result<SampledToken> Score(std::span<const float> logits, int32_t token);
+
   // Makes `token` part of the history and moves on to the next draw.
   void Accept(int32_t token);
 

@@ -122,11 +122,7 @@ Result<CompletionRequest> ReadCompletionRequest(const Json& body) {
     out.generate.constraint = {OutputConstraint::Kind::kGbnf, *grammar};
   }
   CARAT_RETURN_IF_ERROR(fields.status());
-  if (out.echo && out.sampling.logprobs) {
-    return Unsupported(
-        "'echo' together with 'logprobs' is not supported: the prompt's own "
-        "probabilities are not computed. Ask for one of them.");
-  }
+  out.generate.prompt_logprobs = out.echo && out.sampling.logprobs;
   return out;
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -18,6 +20,9 @@
 
 namespace carat {
 namespace {
+
+// Each takes about 100 bytes until the answer is sent.
+constexpr int64_t kMaxEchoedLogprobs = 1 << 18;
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
@@ -74,6 +79,37 @@ std::vector<GenerateRequest> Prompts(const CompletionRequest& request) {
   return out;
 }
 
+// What each choice gives back of its prompt.
+Status FillEchoes(const CompletionRequest& request, const Engine& engine,
+                  const std::vector<GenerateRequest>& requests,
+                  CompletionAnswer* answer) {
+  int64_t numbers = 0;  // probabilities of prompts in the answer
+  for (const GenerateRequest& one : requests) {
+    const bool text = one.prompt_tokens.empty();
+    answer->silent_tokens.push_back(text && engine.tokenizer().bos() >= 0);
+    if (!request.echo) {
+      answer->echoes.emplace_back();
+      continue;
+    }
+    // Ids are checked here because Decode wants valid ones.
+    CARAT_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
+                           engine.PromptTokens(one));
+    answer->echoes.push_back(
+        text ? one.prompt
+             : SanitizeUtf8(engine.tokenizer().Decode(one.prompt_tokens)));
+    if (!one.prompt_logprobs) continue;
+    numbers += static_cast<int64_t>(tokens.size()) *
+               (1 + request.sampling.logprobs.value_or(0));
+  }
+  if (numbers > kMaxEchoedLogprobs) {
+    return InvalidArgument(fmt::format(
+        "'echo' with 'logprobs' would give {} numbers back, at most {} are "
+        "possible: send shorter or fewer prompts, or ask for fewer 'logprobs'.",
+        numbers, kMaxEchoedLogprobs));
+  }
+  return OkStatus();
+}
+
 Status Complete(OpenAiContext* context, const HttpRequest& http,
                 HttpReply* reply) {
   CARAT_ASSIGN_OR_RETURN(const Json body, ReadJsonObject(http));
@@ -94,19 +130,8 @@ Status Complete(OpenAiContext* context, const HttpRequest& http,
       .include_usage = request.include_usage,
       .with_logprobs = request.sampling.logprobs.has_value(),
       .tokenizer = &engine->tokenizer()};
-  for (const GenerateRequest& one : requests) {
-    if (!request.echo) {
-      answer.echoes.emplace_back();
-    } else if (one.prompt_tokens.empty()) {
-      answer.echoes.push_back(one.prompt);
-    } else {
-      // Ids are checked here because Decode wants valid ones.
-      const Status valid = engine->PromptTokens(one).status();
-      if (!valid.ok()) return LateError(style, valid, reply);
-      answer.echoes.push_back(
-          SanitizeUtf8(engine->tokenizer().Decode(one.prompt_tokens)));
-    }
-  }
+  const Status echoed = FillEchoes(request, *engine, requests, &answer);
+  if (!echoed.ok()) return LateError(style, echoed, reply);
   const auto writer = request.stream
                           ? NewCompletionStreamWriter(std::move(answer))
                           : NewCompletionWriter(std::move(answer));

@@ -1,5 +1,7 @@
 #include "api/openai/write_completion.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "api/collected.h"
@@ -11,27 +13,61 @@
 namespace carat {
 namespace {
 
-// The old shape: parallel arrays. `offset`: bytes of text before the tokens.
-Json Logprobs(const std::vector<TokenProbability>& tokens,
-              const Tokenizer& tokenizer, int64_t offset) {
-  Json texts = Json::MakeArray(), values = Json::MakeArray();
-  Json tops = Json::MakeArray(), offsets = Json::MakeArray();
-  for (const TokenProbability& token : tokens) {
-    texts.Append(TokenText(tokenizer, token.id));
-    values.Append(static_cast<double>(token.logprob));
+// Code points: how clients index their strings, most of them.
+int64_t Characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+// The old shape: parallel arrays.
+class LogprobArrays {
+ public:
+  // `offset`: characters of text before the tokens.
+  LogprobArrays(const Tokenizer& tokenizer, int64_t offset)
+      : tokenizer_(tokenizer), offset_(offset) {}
+
+  void Add(const TokenProbability& token) {
     Json top = Json::MakeObject();
     for (const auto& [id, logprob] : token.top) {
-      top.Set(TokenText(tokenizer, id), static_cast<double>(logprob));
+      top.Set(TokenText(tokenizer_, id), static_cast<double>(logprob));
     }
-    tops.Append(std::move(top));
-    offsets.Append(offset);
-    offset += static_cast<int64_t>(token.text.size());
+    Append(token, static_cast<double>(token.logprob), std::move(top));
   }
-  return Json::Object{{"tokens", std::move(texts)},
-                      {"token_logprobs", std::move(values)},
-                      {"top_logprobs", std::move(tops)},
-                      {"text_offset", std::move(offsets)}};
-}
+  void Add(const std::vector<TokenProbability>& tokens) {
+    for (const TokenProbability& token : tokens) Add(token);
+  }
+  // The tokens of a prompt from `first` on. Nothing comes before the very
+  // first, which has no probability.
+  void AddPrompt(const std::vector<TokenProbability>& tokens, int first) {
+    for (size_t i = static_cast<size_t>(first); i < tokens.size(); ++i) {
+      if (i == 0) {
+        Append(tokens[i], Json(), Json());
+      } else {
+        Add(tokens[i]);
+      }
+    }
+  }
+  Json Take() {
+    return Json::Object{{"tokens", std::move(texts_)},
+                        {"token_logprobs", std::move(values_)},
+                        {"top_logprobs", std::move(tops_)},
+                        {"text_offset", std::move(offsets_)}};
+  }
+
+ private:
+  void Append(const TokenProbability& token, Json value, Json top) {
+    texts_.Append(TokenText(tokenizer_, token.id));
+    values_.Append(std::move(value));
+    tops_.Append(std::move(top));
+    offsets_.Append(offset_);
+    offset_ += Characters(token.text);
+  }
+
+  const Tokenizer& tokenizer_;
+  int64_t offset_;
+  Json texts_ = Json::MakeArray(), values_ = Json::MakeArray();
+  Json tops_ = Json::MakeArray(), offsets_ = Json::MakeArray();
+};
 
 class Writer : public AnswerWriter {
  public:
@@ -78,10 +114,15 @@ class Writer : public AnswerWriter {
 class CompletionWriter : public Writer {
  public:
   explicit CompletionWriter(CompletionAnswer answer)
-      : Writer(std::move(answer)), choices_(answer_.echoes.size()) {}
+      : Writer(std::move(answer)),
+        choices_(answer_.echoes.size()),
+        prompts_(answer_.echoes.size()) {}
 
   void Add(int choice, const GenerateEvent& event, std::string*) override {
     choices_[choice].Add(event);
+    if (const auto* prompt = std::get_if<PromptDone>(&event)) {
+      prompts_[choice] = prompt->probabilities;
+    }
   }
 
   void End(std::string* out) override {
@@ -91,10 +132,7 @@ class CompletionWriter : public Writer {
       const Collected& choice = choices_[i];
       ends.push_back(choice.end);
       list.Append(Choice(static_cast<int>(i), answer_.echoes[i] + choice.text,
-                         answer_.with_logprobs ? Logprobs(choice.probabilities,
-                                                          *answer_.tokenizer, 0)
-                                               : Json(),
-                         ChatFinish(choice.end.reason)));
+                         LogprobsOf(i), ChatFinish(choice.end.reason)));
     }
     Json body = Head();
     body.Set("choices", std::move(list));
@@ -105,7 +143,16 @@ class CompletionWriter : public Writer {
   std::string KeepAlive() override { return " "; }
 
  private:
+  Json LogprobsOf(size_t choice) const {
+    if (!answer_.with_logprobs) return {};
+    LogprobArrays arrays(*answer_.tokenizer, 0);
+    arrays.AddPrompt(prompts_[choice], answer_.silent_tokens[choice]);
+    arrays.Add(choices_[choice].probabilities);
+    return arrays.Take();
+  }
+
   std::vector<Collected> choices_;
+  std::vector<std::vector<TokenProbability>> prompts_;  // when asked for
 };
 
 class CompletionStreamWriter : public Writer {
@@ -119,16 +166,17 @@ class CompletionStreamWriter : public Writer {
     if (failed_) return;
     State& state = choices_[choice];
     const std::vector<TokenProbability> tokens = state.probabilities.Add(event);
-    if (std::holds_alternative<PromptDone>(event)) {
-      if (!answer_.echoes[choice].empty()) {
-        Chunk(choice, answer_.echoes[choice], Json(), Json(), out);
-      }
+    if (const auto* prompt = std::get_if<PromptDone>(&event)) {
+      Echo(choice, *prompt, out);
     } else if (const auto* text = std::get_if<TextDelta>(&event)) {
-      Chunk(choice, text->text,
-            tokens.empty() ? Json()
-                           : Logprobs(tokens, *answer_.tokenizer, state.offset),
-            Json(), out);
-      state.offset += static_cast<int64_t>(text->text.size());
+      Json logprobs;
+      if (!tokens.empty()) {
+        LogprobArrays arrays(*answer_.tokenizer, state.offset);
+        arrays.Add(tokens);
+        logprobs = arrays.Take();
+      }
+      Chunk(choice, text->text, std::move(logprobs), Json(), out);
+      state.offset += Characters(text->text);
     } else if (const auto* done = std::get_if<Done>(&event)) {
       if (const Status failed = FailureOf(*done); !failed.ok()) {
         failed_ = true;
@@ -157,6 +205,19 @@ class CompletionStreamWriter : public Writer {
     TextProbabilities probabilities;
     int64_t offset = 0;
   };
+
+  void Echo(int choice, const PromptDone& prompt, std::string* out) {
+    const std::string& echo = answer_.echoes[choice];
+    choices_[choice].offset = Characters(echo);
+    Json logprobs;
+    if (!prompt.probabilities.empty()) {
+      LogprobArrays arrays(*answer_.tokenizer, 0);
+      arrays.AddPrompt(prompt.probabilities, answer_.silent_tokens[choice]);
+      logprobs = arrays.Take();
+    }
+    if (echo.empty() && logprobs.is_null()) return;
+    Chunk(choice, echo, std::move(logprobs), Json(), out);
+  }
 
   void Chunk(int choice, std::string text, Json logprobs, Json finish,
              std::string* out) {

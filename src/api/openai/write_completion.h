@@ -17,6 +17,8 @@ struct CompletionAnswer {
   std::string model;  // as listed
   int64_t created_s = 0;
   std::vector<std::string> echoes;  // one a choice: comes before its text
+  // Tokens at the front of each prompt that stand for none of its echo (BOS).
+  std::vector<int> silent_tokens;
   int answers_per_prompt = 1;
   bool include_usage = false;  // streams only
   bool with_logprobs = false;
