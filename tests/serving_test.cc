@@ -36,6 +36,7 @@ std::unique_ptr<Engine> LoadTiny(const std::string& name,
 struct Output {
   std::vector<int32_t> ids;
   std::vector<float> logprobs;
+  std::vector<float> prompt_logprobs;  // when asked for
   Done done;
 };
 
@@ -43,6 +44,10 @@ void Take(const GenerateEvent& event, Output* out) {
   if (const auto* p = std::get_if<TokenProbability>(&event)) {
     out->ids.push_back(p->id);
     out->logprobs.push_back(p->logprob);
+  } else if (const auto* prompt = std::get_if<PromptDone>(&event)) {
+    for (const TokenProbability& token : prompt->probabilities) {
+      out->prompt_logprobs.push_back(token.logprob);
+    }
   } else if (const auto* done = std::get_if<Done>(&event)) {
     out->done = *done;
   }
@@ -89,6 +94,7 @@ std::vector<int32_t> Join(std::vector<int32_t> a,
 void ExpectSame(const Output& a, const Output& b, const std::string& what) {
   EXPECT_EQ(a.ids, b.ids) << what;
   EXPECT_EQ(a.logprobs, b.logprobs) << what;
+  EXPECT_EQ(a.prompt_logprobs, b.prompt_logprobs) << what;
 }
 
 class ServingTest : public testing::TestWithParam<const char*> {
@@ -379,8 +385,14 @@ TEST(ServingStressTest, StreamsEqualTheirSoloRunsWhateverElseHappens) {
     const int shared = i < 4 ? 40 + 20 * static_cast<int>(i) : 300;
     requests.push_back(Ask(Join(Noise(shared, i / 2), Noise(40, 100 + i)), 60));
     requests.back().sampling.seed = i;
+    // One of the short and one of the long ones.
+    requests.back().prompt_logprobs = i == 3 || i == 7;
     expected.push_back(RunOne(*alone, requests.back()));
     ASSERT_EQ(expected.back().ids.size(), 60u);
+    ASSERT_EQ(expected.back().prompt_logprobs.size(),
+              requests.back().prompt_logprobs
+                  ? requests.back().prompt_tokens.size()
+                  : 0);
   }
 
   std::vector<std::thread> threads;

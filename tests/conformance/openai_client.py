@@ -85,6 +85,26 @@ def completions_and_models():
 
 
 @check
+def prompts_are_scored():
+    """As scoring tools ask: nothing generated, the prompt's own logprobs."""
+    answer = client.completions.create(
+        model=MODEL, prompt="the quick brown fox", echo=True, logprobs=3,
+        max_tokens=0)
+    choice = answer.choices[0]
+    assert choice.text == "the quick brown fox", choice.text
+    scores = choice.logprobs
+    count = len(scores.tokens)
+    assert count > 1 and "".join(scores.tokens) == choice.text, scores
+    assert len(scores.token_logprobs) == len(scores.top_logprobs) == count
+    for number, top, token, offset in zip(
+            scores.token_logprobs, scores.top_logprobs, scores.tokens,
+            scores.text_offset):
+        assert number <= 0 and 1 <= len(top) <= 3, scores
+        assert choice.text[offset:].startswith(token), scores
+    assert answer.usage.completion_tokens == 0
+
+
+@check
 def errors_have_their_classes():
     for change, kind in (({"model": "no-such-model"}, openai.NotFoundError),
                          ({"temperature": -1}, openai.BadRequestError)):
