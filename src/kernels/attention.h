@@ -27,7 +27,7 @@
 namespace carat {
 
 inline constexpr int64_t kKvTile = 64;    // positions per page
-inline constexpr int64_t kKvSplit = 512;  // positions per partial result
+inline constexpr int64_t kKvSplit = 128;  // positions per partial result
 
 inline constexpr int64_t kKvBlock = 32;  // 8-bit values that share a scale
 
