@@ -3,7 +3,8 @@
 
   compare_speed.py CARAT MODEL [--rounds 3] [--threads 2]
                    [--prefill 512,2048] [--decode-at 0,2048]
-                   [--decode-tokens 32] [--run-with 'chrt -r 50'] [--json]
+                   [--decode-tokens 32] [--rows 1,2,4,8]
+                   [--run-with 'chrt -r 50'] [--json]
 
 Each round runs one process of each, so that a machine that slows down slows
 both; medians of the rounds are compared. The table is Markdown.
@@ -26,13 +27,13 @@ WHOLE = {"load": ("load, seconds", 1.0), "memory": ("memory, MiB", 2.0**20)}
 
 
 def speeds(command):
-    """{(kind, tokens, depth): tokens a second, "load": seconds,
-    "memory": most bytes resident}."""
+    """{(kind, tokens, depth, rows): tokens a second of all rows,
+    "load": seconds, "memory": most bytes resident}."""
     done = subprocess.run([str(c) for c in command], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     report = json.loads(done.stdout)
-    found = {(r["kind"], r["tokens"], r["depth"]): r["tokens_per_second"]
-             for r in report["results"]}
+    found = {(r["kind"], r["tokens"], r["depth"], r.get("rows", 1)):
+             r["tokens_per_second"] for r in report["results"]}
     found["load"] = report["loads"][0]["seconds"]
     found["memory"] = report["loads"][0]["peak_bytes"]
     return found
@@ -52,9 +53,10 @@ def rows_of(ours, peers):
             name, unit = WHOLE[key]
             rows.append((name, mine / unit, theirs / unit, theirs / mine))
         else:
-            kind, tokens, depth = key
-            name = f"{kind} {tokens}" + (f" at {depth}" if kind == "decode"
-                                         else "")
+            kind, tokens, depth, count = key
+            name = f"{kind} {tokens}"
+            name += f" at {depth}" if kind == "decode" else ""
+            name += f", {count} rows" if count > 1 else ""
             rows.append((f"{name}, tokens/s", mine, theirs, mine / theirs))
     return rows
 
@@ -75,12 +77,15 @@ def peer_libraries():
 
 def compare(carat, model, options):
     """rows_of the medians of options.rounds runs of each in turns."""
+    if options.rows != "1" and options.decode_at.split(",")[0] != "0":
+        raise SystemExit("--rows are measured at depth 0: --decode-at has to "
+                         f"begin with 0, not {options.decode_at}")
     shared = ["--threads", options.threads, "--prefill", options.prefill,
               "--decode-at", options.decode_at, "--decode-tokens",
-              options.decode_tokens]
+              options.decode_tokens, "--rows", options.rows]
     before = shlex.split(options.run_with)
     ours = [*before, carat, "bench", model, "--json", "--quiet", "--repeats",
-            "1", "--rows", "1", "--no-machine", *shared]
+            "1", "--no-machine", *shared]
     peers = [*before, sys.executable, HERE / "peer_speed.py",
              peer_libraries(), model, *shared]
     rounds = []
@@ -98,6 +103,8 @@ def add_options(parser):
     parser.add_argument("--prefill", default="512,2048")
     parser.add_argument("--decode-at", default="0,2048")
     parser.add_argument("--decode-tokens", default="32")
+    parser.add_argument("--rows", default="1", help="sequences that generate "
+                        "at once, behind no other tokens")
     parser.add_argument("--run-with", default="", metavar="COMMAND",
                         help="runs both programs, e.g. 'chrt -r 50'")
 

@@ -16,7 +16,7 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(compare_speed.medians(rounds), {"load": 2.0})
 
     def test_a_ratio_above_one_means_that_carat_is_faster(self):
-        key = ("decode", 32, 2048)
+        key = ("decode", 32, 2048, 1)
         rows = compare_speed.rows_of({key: 30.0, "load": 1.0},
                                      {key: 20.0, "load": 3.0})
         self.assertEqual(rows[0],
@@ -24,6 +24,12 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(rows[1], ("load, seconds", 1.0, 3.0, 3.0))
         self.assertIn("| decode 32 at 2048, tokens/s | 30.00 | 20.00 | 1.50 |",
                       compare_speed.table(rows))
+
+    def test_several_rows_have_a_name_of_their_own(self):
+        key = ("decode", 32, 0, 8)
+        self.assertEqual(compare_speed.rows_of({key: 30.0}, {key: 10.0}),
+                         [("decode 32 at 0, 8 rows, tokens/s", 30.0, 10.0,
+                           3.0)])
 
     def test_less_memory_is_a_ratio_above_one(self):
         rows = compare_speed.rows_of({"memory": 2.0**30},
