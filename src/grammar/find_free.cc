@@ -154,7 +154,9 @@ void FreeFinder::Find() {
         g_.runs_[run].chars.size() < kMinChars) {
       continue;
     }
-    const CharSet chars = CharsOf(s);
+    // Others end or escape the text somewhere, and few tokens have them.
+    CharSet chars = CharsOf(s);
+    chars.Keep(CharSet::Plain());
     if (chars.empty()) continue;
     sets.emplace_back(s, chars);
     // A large set is worth more than many small ones, such as the digits of

@@ -10,6 +10,8 @@ namespace {
 constexpr size_t kMaxSparse = 2048;
 // States with edges on so many bytes are slow to build masks for.
 constexpr int kBroadBytes = 20;
+// So many steps ahead, their trie nodes are fetched.
+constexpr size_t kPrefetch = 12;
 // Token remainders listed per mask; more are walked in the whole trie.
 constexpr size_t kMaxRemainders = 60000;
 
@@ -121,8 +123,8 @@ void MaskWalker::AcceptShort(uint32_t first, uint32_t last,
 
 // Decides all tokens from `node` on at once, if they go on with nothing but
 // characters that may always follow, or those of the state's run.
-inline bool MaskWalker::AcceptRun(const At& at, uint32_t rule,
-                                  const TokenTrie::Node& node) {
+inline bool MaskWalker::AcceptRun(const At& at, uint32_t rule, uint32_t index) {
+  const TokenTrie::Node& node = nodes_[index];
   const CompiledGrammar::State& state = grammar_.state(at.state);
   if (node.max_chars <= state.free &&
       node.chars.Within(grammar_.rule(rule).free_chars)) {
@@ -143,7 +145,10 @@ inline bool MaskWalker::AcceptRun(const At& at, uint32_t rule,
     return true;
   }
   if (!run.exact) return false;
-  AcceptShort(node.first_token, node.last_token, node.char_depth + room);
+  const uint64_t max_chars = node.char_depth + room;
+  const bool done = nodes_.plain_chars[index] != TokenTrie::kNotPlain &&
+                    max_chars <= static_cast<uint64_t>(plain_done_);
+  if (!done) AcceptShort(node.first_token, node.last_token, max_chars);
   return true;
 }
 
@@ -166,8 +171,18 @@ void MaskWalker::Scan(uint32_t state, uint64_t reg, uint32_t frame,
     queues_.push_back(std::make_unique<std::vector<Step>>());
   }
   std::vector<Step>* const queue = queues_[scans_++].get();
-  queue->assign(1, {{state, reg}, node});
+  const TokenTrie::Node* const nodes = nodes_.nodes.data();
+  queue->assign(
+      1, {{state, reg}, nodes[node].first_child, nodes[node + 1].first_child});
   for (size_t i = 0; i < queue->size() && steps_ < kMaxSteps; ++i) {
+    // Level after level, the tries of large vocabularies outgrow the caches.
+    if (i + kPrefetch < queue->size()) {
+      const uint32_t first = (*queue)[i + kPrefetch].first;
+      __builtin_prefetch(nodes + first);
+      __builtin_prefetch(nodes + first + 2);
+      __builtin_prefetch(nodes_.bytes.data() + first);
+      __builtin_prefetch(nodes_.plain_chars.data() + first);
+    }
     ScanChildren(Step((*queue)[i]), frame, queue);
   }
   --scans_;
@@ -182,10 +197,8 @@ void MaskWalker::ScanChildren(const Step& step, uint32_t frame,
   const CompiledGrammar::State from = grammar_.state(step.at.state);
   const uint32_t rule = grammar_.RuleOf(step.at.state);
   const uint32_t depth = DepthOf(frame);
-  const uint32_t first = nodes[step.node].first_child;
-  const uint32_t end = nodes[step.node + 1].first_child;
   uint32_t height = 0;  // the largest of what was accepted
-  for (uint32_t i = first; i < end; ++i) {
+  for (uint32_t i = step.first; i < step.end; ++i) {
     if (plain[i] <= plain_done_) break;  // and so are its siblings after it
     ++steps_;
     const ByteEdge* edge = grammar_.Find(from, bytes[i]);
@@ -199,22 +212,23 @@ void MaskWalker::ScanChildren(const Step& step, uint32_t frame,
     if (depth + s.height > CompiledGrammar::kMaxDepth) continue;
     height = std::max<uint32_t>(height, s.height);
     const TokenTrie::Node& node = nodes[i];
-    if (node.first_child == nodes[i + 1].first_child) {
+    const uint32_t end = nodes[i + 1].first_child;
+    if (node.first_child == end) {
       Accept(node.first_token, node.last_token);
       continue;
     }
-    if (AcceptRun(at, rule, node)) {
+    if (AcceptRun(at, rule, i)) {
       if (s.run != CompiledGrammar::kNoRow) {
         height = std::max<uint32_t>(height, grammar_.run(s.run).height);
       }
       continue;
     }
-    Accept(node.first_token, node.first_token + node.own);
+    const bool done =
+        plain[i] != TokenTrie::kNotPlain && node.char_depth <= plain_done_;
+    if (!done) Accept(node.first_token, node.first_token + node.own);
     if (s.accept || s.has_calls) Branch(at.state, at.reg, frame, i);
     if (s.bytes == 0) continue;
-    queue->push_back({at, i});
-    __builtin_prefetch(nodes + node.first_child);
-    __builtin_prefetch(bytes + node.first_child);
+    queue->push_back({at, node.first_child, end});
   }
   reach_ = std::max(reach_, depth + height);
 }

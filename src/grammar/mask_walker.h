@@ -44,10 +44,10 @@ class MaskWalker {
     uint32_t state;
     uint64_t reg;
   };
-  // The walk stands at a trie node that has children.
+  // The walk stands at a trie node with the children `first` .. `end`.
   struct Step {
     At at;
-    uint32_t node;
+    uint32_t first, end;
   };
   struct SpawnKey {
     uint32_t state, frame, node;
@@ -71,7 +71,8 @@ class MaskWalker {
   void Accept(uint32_t first, uint32_t last);
   void AcceptShort(uint32_t first, uint32_t last, uint64_t max_chars);
   void ScanChildren(const Step& step, uint32_t frame, std::vector<Step>* queue);
-  bool AcceptRun(const At& at, uint32_t rule, const TokenTrie::Node& node);
+  // `node` is a number of nodes_.
+  bool AcceptRun(const At& at, uint32_t rule, uint32_t node);
 
   const CompiledGrammar& grammar_;
   const TokenTrie::Nodes& nodes_;
