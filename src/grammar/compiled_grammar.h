@@ -62,7 +62,7 @@ class CompiledGrammar {
     uint32_t start;
     uint32_t states;
     bool leaf;       // calls no other rule
-    bool only_root;  // nobody calls it
+    bool only_root;  // the start rule, when nobody calls it
     bool counter = false;
     bool key_set = false;
     uint64_t counter_min = 0;

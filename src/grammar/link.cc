@@ -366,7 +366,9 @@ void Linker::JoinRule(size_t index) {
     }
   }
   if (rule.leaf && !has_free && dfa.states.size() <= kMaxSharedStates) {
-    rule.masks = g.tokens_->leaf_cache().Get(ContentOf(dfa));
+    // Behind a rule that nobody calls no token goes on.
+    const std::string caller = rule.only_root ? "none" : "some";
+    rule.masks = g.tokens_->leaf_cache().Get(ContentOf(dfa) + caller);
   } else {
     rule.masks = std::make_shared<MaskCache>();
   }
@@ -388,14 +390,15 @@ void Linker::Join() {
   CompiledGrammar& g = *grammar_;
   g.free_lists_ = builder_.free_lists();
   g.rules_.resize(dfas_.size());
-  std::vector<bool> called(dfas_.size(), false);
-  for (size_t i = 0; i < dfas_.size(); ++i) {
-    JoinRule(i);
-    for (const SymbolEdge& edge : dfas_[i].symbols) {
-      if (edge.kind == SymbolKind::kCall) called[edge.argument] = true;
+  g.rules_[0].only_root = true;
+  for (const Dfa& dfa : dfas_) {
+    for (const SymbolEdge& edge : dfa.symbols) {
+      if (edge.kind == SymbolKind::kCall && edge.argument == 0) {
+        g.rules_[0].only_root = false;
+      }
     }
   }
-  for (size_t i = 0; i < dfas_.size(); ++i) g.rules_[i].only_root = !called[i];
+  for (size_t i = 0; i < dfas_.size(); ++i) JoinRule(i);
   for (State& state : g.states_) AddRow(&state);
   CompiledGrammar::FindRuns(&g);
   g.FindFreeLengths();
