@@ -307,6 +307,7 @@ LocalMaskPtr LocalMaskOf(const CompiledGrammar& grammar, uint32_t state,
 
 void PrepareMasks(const CompiledGrammar& grammar, double budget_ms) {
   const double end = ThreadMillis() + budget_ms;
+  std::vector<uint32_t> slow;
   for (uint32_t s = 0; s < grammar.states(); ++s) {
     const CompiledGrammar::State& state = grammar.state(s);
     const CompiledGrammar::Rule& rule = grammar.rule(grammar.RuleOf(s));
@@ -316,7 +317,17 @@ void PrepareMasks(const CompiledGrammar& grammar, double budget_ms) {
       const ByteEdge& edge = grammar.byte_edge(state.first_byte + i);
       bytes += edge.hi - edge.lo + 1;
     }
-    if (bytes < kBroadBytes) continue;
+    if (bytes >= kBroadBytes) slow.push_back(s);
+  }
+  // The slowest first: what there is no time for is done when it is needed.
+  const TokenTrie& tokens = grammar.tokens();
+  const auto nodes = [&](uint32_t s) {
+    return tokens.nodes_behind(grammar.state(s).free);
+  };
+  std::stable_sort(slow.begin(), slow.end(), [&](uint32_t a, uint32_t b) {
+    return nodes(a) > nodes(b);
+  });
+  for (const uint32_t s : slow) {
     if (ThreadMillis() > end) return;
     LocalMaskOf(grammar, s, 0);
   }

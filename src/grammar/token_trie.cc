@@ -274,6 +274,7 @@ std::shared_ptr<const TokenTrie> TokenTrie::Build(const Tokenizer& tokenizer) {
   }
   trie->nodes_ = BuildNodes(std::move(entries));
   trie->FillPlainMasks();
+  trie->CountNodes();
   return trie;
 }
 
@@ -288,6 +289,17 @@ void TokenTrie::FillPlainMasks() {
   }
   for (size_t i = words; i < plain_masks_.size(); ++i) {
     plain_masks_[i] |= plain_masks_[i - words];
+  }
+}
+
+void TokenTrie::CountNodes() {
+  // Behind `chars` characters that may always follow, so many others may.
+  constexpr int kOthers = 4;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    // Plain texts of up to `chars` characters are accepted without a walk.
+    const int plain = std::min<int>(nodes_.plain_chars[i], kMaxPlainChars + 1);
+    const int first = std::max(0, nodes_[i].char_depth - kOthers);
+    for (int chars = first; chars < plain; ++chars) ++nodes_behind_[chars];
   }
 }
 

@@ -5,6 +5,7 @@
 #ifndef CARAT_GRAMMAR_TOKEN_TRIE_H_
 #define CARAT_GRAMMAR_TOKEN_TRIE_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -126,6 +127,11 @@ class TokenTrie {
     return std::span(plain_masks_)
         .subspan(static_cast<size_t>(chars) * mask_words(), mask_words());
   }
+  // About how many nodes a walk visits where any `chars` plain characters may
+  // follow and few more.
+  uint32_t nodes_behind(int chars) const {
+    return nodes_behind_[std::clamp(chars, 0, kMaxPlainChars)];
+  }
   bool IsEndOfGeneration(TokenId id) const;
   std::span<const TokenId> end_of_generation() const { return end_tokens_; }
   // The control token written as `piece`.
@@ -142,6 +148,7 @@ class TokenTrie {
  private:
   TokenTrie() = default;
   void FillPlainMasks();
+  void CountNodes();
 
   const Tokenizer* tokenizer_ = nullptr;
   int size_ = 0;
@@ -149,6 +156,7 @@ class TokenTrie {
   Nodes nodes_;
   std::vector<uint64_t> text_;
   std::vector<uint64_t> plain_masks_;  // [kMaxPlainChars + 1, mask_words]
+  std::array<uint32_t, kMaxPlainChars + 1> nodes_behind_{};
   std::vector<TokenId> end_tokens_;
   std::array<bool, 256> has_byte_{};
   std::unique_ptr<LeafCache> leaf_cache_;
