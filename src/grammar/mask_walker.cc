@@ -324,9 +324,8 @@ void PrepareMasks(const CompiledGrammar& grammar, double budget_ms) {
   const auto nodes = [&](uint32_t s) {
     return tokens.nodes_behind(grammar.state(s).free);
   };
-  std::stable_sort(slow.begin(), slow.end(), [&](uint32_t a, uint32_t b) {
-    return nodes(a) > nodes(b);
-  });
+  std::stable_sort(slow.begin(), slow.end(),
+                   [&](uint32_t a, uint32_t b) { return nodes(a) > nodes(b); });
   for (const uint32_t s : slow) {
     if (ThreadMillis() > end) return;
     LocalMaskOf(grammar, s, 0);
