@@ -14,6 +14,7 @@ The program is CARAT_BIN or build/release/carat. CARAT_URL: a server that runs
 already; then none is started, and CARAT_MODEL names its model.
 """
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -240,6 +241,9 @@ def can_serve(program):
 
 
 def main():
+    argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     program = pathlib.Path(os.environ.get("CARAT_BIN") or
                            TOP / "build/release/carat")
     noise = {"CARAT_NOISE": "1"}
