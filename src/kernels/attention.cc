@@ -72,6 +72,7 @@ struct Queries {
   float m[kMaxQueries], l[kMaxQueries];
 };
 
+// `o`: results of the queries, [*, head_dim]; null: the caller sets them.
 Queries Gather(const AttentionArgs& a, const RowBlock& block, int kv_head,
                int first_head, int head_count, float* o) {
   Queries g;
@@ -83,7 +84,7 @@ Queries Gather(const AttentionArgs& a, const RowBlock& block, int kv_head,
       g.q[g.count] = a.q + r * a.q_stride + head * dim;
       g.rows[g.count] = a.rows + r;
       g.out[g.count] = a.out + r * a.out_stride + head * dim;
-      g.o[g.count] = o + g.count * dim;
+      g.o[g.count] = o == nullptr ? nullptr : o + g.count * dim;
       ++g.count;
     }
   }
