@@ -181,23 +181,22 @@ void RunSplit(const AttentionArgs& a, const AttentionOps& ops, const Task& task,
   }
 }
 
+// Query j of the task.
 void MergeSplits(const AttentionArgs& a, const AttentionOps& ops,
-                 const Task& task, float* partials) {
+                 const Task& task, int j, float* partials) {
   const int64_t dim = a.slice.head_dim, size = PartialFloats(dim);
   Queries g = Gather(a, task.block, task.kv_head, task.first_head,
                      task.head_count, nullptr);
   const int64_t splits = task.splits.last - task.splits.first;
-  for (int j = 0; j < g.count; ++j) {
-    // Merging the first split into nothing leaves it as it is.
-    float* first = partials + (task.first_partial + j) * size;
-    float m = first[0], l = first[1];
-    for (int64_t s = 1; s < splits; ++s) {
-      const float* next =
-          partials + (task.first_partial + s * g.count + j) * size;
-      ops.merge(next[0], next[1], next + 16, dim, &m, &l, first + 16);
-    }
-    ops.finish(first + 16, l, dim, g.out[j]);
+  // Merging the first split into nothing leaves it as it is.
+  float* first = partials + (task.first_partial + j) * size;
+  float m = first[0], l = first[1];
+  for (int64_t s = 1; s < splits; ++s) {
+    const float* next =
+        partials + (task.first_partial + s * g.count + j) * size;
+    ops.merge(next[0], next[1], next + 16, dim, &m, &l, first + 16);
   }
+  ops.finish(first + 16, l, dim, g.out[j]);
 }
 
 }  // namespace
@@ -256,8 +255,17 @@ void AttentionWith(Isa isa, const AttentionArgs& a, AttentionScratch& scratch,
     RunSplit(a, ops, *pieces[i].task, pieces[i].split, results,
              memory + own * thread);
   });
-  pool.ParallelFor(tasks.size(), [&](size_t i, int) {
-    MergeSplits(a, ops, tasks[i], results);
+  struct Merge {
+    const Task* task;
+    int query;
+  };
+  std::vector<Merge> merges;
+  for (const Task& task : tasks) {
+    const int queries = static_cast<int>(task.block.count) * task.head_count;
+    for (int j = 0; j < queries; ++j) merges.push_back({&task, j});
+  }
+  pool.ParallelFor(merges.size(), [&](size_t i, int) {
+    MergeSplits(a, ops, *merges[i].task, merges[i].query, results);
   });
 }
 

@@ -16,9 +16,22 @@ inline F32x16 LoadKv(const uint8_t* head, int64_t at) {
   }
 }
 
+// Reads of the cache jump: to the next tile after a few kilobytes, to another
+// page after some more, where no hardware prefetcher follows. So whoever reads
+// a piece of it requests what comes this much later in the order of reading.
+constexpr int64_t kRequestAhead = 8192;
+
+template <int kBytes>
+inline void Request(const uint8_t* at) {
+  CARAT_UNROLL
+  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(at + i, 0, 2);
+}
+
 // Where tiles find keys or values: the cache itself, or a copy in f32.
 template <KvType kType>
 struct KvSource {
+  // Bytes of the cache that one step of one tile reads.
+  static constexpr int kStep = kType == KvType::kF32 ? 64 : 32;
   const uint8_t* head;
   int64_t at;      // element offset of the first tile
   int64_t stride;  // elements between tiles
@@ -32,8 +45,19 @@ struct KvSource {
   }
 };
 
+struct KvCopy {
+  static constexpr int kStep = 0;
+  const float* values;  // of one tile
+  F32x16 operator()(int, int64_t i) const { return Load(values + i * 16); }
+  template <int kTiles>
+  const KvCopy& Block(int64_t) const {
+    return *this;
+  }
+};
+
 // 8-bit keys: lanes are positions, each with a scale for kKvBlock dimensions.
 struct Q8Keys {
+  static constexpr int kStep = 16;
   const int8_t* codes;     // of the first tile, [head_dim][16]
   const uint16_t* scales;  // [blocks][16]
   int64_t stride, scale_stride;
@@ -61,6 +85,7 @@ struct Q8Keys {
 // 8-bit values of up to kKvBlock dimensions: lanes are dimensions, a position
 // has one scale.
 struct Q8Values {
+  static constexpr int kStep = 16;
   const int8_t* codes;  // of the first tile, [kKvTile][16]
   const float* scales;  // [kKvTile]
   int64_t stride;
@@ -118,9 +143,11 @@ inline KvHead<kType> HeadOf(const uint8_t* head, int64_t dim, float* scratch) {
 }
 
 // scores[j][16u .. 16u + 16) = q[j] . K for the positions of kTiles tiles.
+// `ahead`: as many bytes as are read from here on are requested meanwhile.
 template <int kCount, int kTiles, class Source>
 inline void ScoreTile(const float* const* q, const Source& k, int64_t head_dim,
-                      float* const* scores) {
+                      const uint8_t* ahead, float* const* scores) {
+  constexpr int kStep = kTiles * Source::kStep;
   F32x16 acc[kCount][kTiles];
   CARAT_UNROLL
   for (int j = 0; j < kCount; ++j) {
@@ -132,6 +159,7 @@ inline void ScoreTile(const float* const* q, const Source& k, int64_t head_dim,
     const int64_t left = head_dim - from;
     const int64_t end = from + (left < kKvBlock ? left : kKvBlock);
     for (int64_t d = from; d < end; ++d) {
+      Request<kStep>(ahead + d * kStep);
       F32x16 kd[kTiles];
       CARAT_UNROLL
       for (int u = 0; u < kTiles; ++u) kd[u] = block(u, d);
@@ -151,19 +179,24 @@ inline void ScoreTile(const float* const* q, const Source& k, int64_t head_dim,
 }
 
 // o[j][16u .. 16u + 16) = o[j] * fix[j] + p[j] . V over positions
-// [first, last) for the dimensions of kTiles tiles.
+// [first, last) for the dimensions of kTiles tiles. Where fix[j] is zero there
+// is nothing before, and o[j] is not read.
 template <int kCount, int kTiles, class Source>
 inline void ValueTile(const float* const* p, const float* fix, const Source& v,
-                      int first, int last, float* const* o) {
+                      int first, int last, const uint8_t* ahead,
+                      float* const* o) {
+  constexpr int kStep = kTiles * Source::kStep;
   F32x16 acc[kCount][kTiles];
   CARAT_UNROLL
   for (int j = 0; j < kCount; ++j) {
     CARAT_UNROLL
     for (int u = 0; u < kTiles; ++u) {
-      acc[j][u] = Mul(Load(o[j] + u * 16), Set(fix[j]));
+      acc[j][u] =
+          fix[j] == 0.0f ? Set(0.0f) : Mul(Load(o[j] + u * 16), Set(fix[j]));
     }
   }
   for (int t = first; t < last; ++t) {
+    Request<kStep>(ahead + t * kStep);
     F32x16 vt[kTiles];
     CARAT_UNROLL
     for (int u = 0; u < kTiles; ++u) vt[u] = v(u, t);
@@ -184,26 +217,28 @@ inline void ValueTile(const float* const* p, const float* fix, const Source& v,
 // The above for `count` queries, kAttentionRows at a time.
 template <int kTiles, int kRows = kAttentionRows, class Source>
 inline void ScoreTiles(int count, const float* const* q, const Source& k,
-                       int64_t head_dim, float* const* scores) {
+                       int64_t head_dim, const uint8_t* ahead,
+                       float* const* scores) {
   for (; count >= kRows; count -= kRows, q += kRows, scores += kRows) {
-    ScoreTile<kRows, kTiles>(q, k, head_dim, scores);
+    ScoreTile<kRows, kTiles>(q, k, head_dim, ahead, scores);
   }
   if constexpr (kRows > 1) {
     if (count > 0) {
-      ScoreTiles<kTiles, kRows - 1>(count, q, k, head_dim, scores);
+      ScoreTiles<kTiles, kRows - 1>(count, q, k, head_dim, ahead, scores);
     }
   }
 }
 
 template <int kTiles, int kRows = kAttentionRows, class Source>
 inline void ValueTiles(int count, const float* const* p, const float* fix,
-                       const Source& v, int first, int last, float* const* o) {
+                       const Source& v, int first, int last,
+                       const uint8_t* ahead, float* const* o) {
   for (; count >= kRows; count -= kRows, p += kRows, fix += kRows, o += kRows) {
-    ValueTile<kRows, kTiles>(p, fix, v, first, last, o);
+    ValueTile<kRows, kTiles>(p, fix, v, first, last, ahead, o);
   }
   if constexpr (kRows > 1) {
     if (count > 0) {
-      ValueTiles<kTiles, kRows - 1>(count, p, fix, v, first, last, o);
+      ValueTiles<kTiles, kRows - 1>(count, p, fix, v, first, last, ahead, o);
     }
   }
 }
@@ -276,53 +311,92 @@ inline TileQueries SelectQueries(const AttentionOps::Partial& a, int64_t tile,
 
 // A copy in f32 at `scratch` of tile 0 of a source.
 template <class Source>
-inline KvSource<KvType::kF32> CopyKeys(const Source& k, int64_t dim,
-                                       float* scratch) {
+inline KvCopy CopyKeys(const Source& k, int64_t dim, const uint8_t* ahead,
+                       float* scratch) {
   for (int64_t from = 0; from < dim; from += kKvBlock) {
     const auto& block = k.template Block<1>(from / kKvBlock);
     const int64_t end = from + kKvBlock < dim ? from + kKvBlock : dim;
-    for (int64_t d = from; d < end; ++d) Store(block(0, d), scratch + d * 16);
+    for (int64_t d = from; d < end; ++d) {
+      Request<Source::kStep>(ahead + d * Source::kStep);
+      Store(block(0, d), scratch + d * 16);
+    }
   }
-  return {reinterpret_cast<const uint8_t*>(scratch), 0, 0};
+  return {scratch};
 }
 template <class Source>
-inline KvSource<KvType::kF32> CopyValues(const Source& v, int first, int last,
-                                         float* scratch) {
-  for (int t = first; t < last; ++t) Store(v(0, t), scratch + t * 16);
-  return {reinterpret_cast<const uint8_t*>(scratch), 0, 0};
+inline KvCopy CopyValues(const Source& v, int first, int last,
+                         const uint8_t* ahead, float* scratch) {
+  for (int t = first; t < last; ++t) {
+    Request<Source::kStep>(ahead + t * Source::kStep);
+    Store(v(0, t), scratch + t * 16);
+  }
+  return {scratch};
+}
+
+// A KV head's part of one page and of the page that follows.
+struct PageOrder {
+  const uint8_t *head, *next;
+  int64_t bytes;
+  // What is read kRequestAhead after the byte at `offset`: keys and values of a
+  // page are read in the order in which they lie.
+  const uint8_t* Ahead(int64_t offset) const {
+    const int64_t at = offset + kRequestAhead;
+    return at < bytes ? head + at : next + (at - bytes);
+  }
+};
+
+inline PageOrder OrderOf(const AttentionOps::Partial& a, const TileQueries& t,
+                         int64_t tile) {
+  uint8_t* const* pages = a.rows[t.index[0]]->pages + tile / kKvTile;
+  int64_t end = 0;
+  for (int j = 0; j < t.count; ++j) {
+    const int64_t row_end = a.rows[t.index[j]]->end;
+    end = row_end > end ? row_end : end;
+  }
+  const int64_t bytes = a.slice.head_bytes();
+  const int64_t offset = a.slice.offset_bytes + a.kv_head * bytes;
+  const bool last = tile + kKvTile >= end;
+  return {pages[0] + offset, pages[last ? 0 : 1] + offset, bytes};
 }
 
 // Scores of kTiles tiles of keys from sub-tile `sub` on.
 template <KvType kType, int kTiles>
 inline void ScoreKeys(const AttentionOps::Partial& a, const TileQueries& t,
-                      const KvHead<kType>& head, int sub) {
+                      const KvHead<kType>& head, const PageOrder& order,
+                      int sub) {
   const int64_t dim = a.slice.head_dim;
   float* at[kMaxQueries];
   for (int j = 0; j < t.count; ++j) at[j] = t.s[j] + sub * 16;
   const auto keys = head.Keys(sub);
+  const uint8_t* ahead = order.Ahead(sub * dim * decltype(keys)::kStep);
   if constexpr (kAttentionCopies && kType != KvType::kF32) {
     static_assert(kTiles == 1, "the copy has room for one tile");
-    ScoreTiles<kTiles>(t.count, t.q, CopyKeys(keys, dim, a.scratch), dim, at);
+    ScoreTiles<kTiles>(t.count, t.q, CopyKeys(keys, dim, ahead, a.scratch), dim,
+                       ahead, at);
   } else {
-    ScoreTiles<kTiles>(t.count, t.q, keys, dim, at);
+    ScoreTiles<kTiles>(t.count, t.q, keys, dim, ahead, at);
   }
 }
 
 // Adds kTiles tiles of values from dimension `d` on.
 template <KvType kType, int kTiles>
 inline void AddValues(const AttentionOps::Partial& a, const TileQueries& t,
-                      const KvHead<kType>& head, int64_t d) {
+                      const KvHead<kType>& head, const PageOrder& order,
+                      int64_t d) {
   static_assert(kTiles * 16 <= kKvBlock, "tiles share one scale");
   float* at[kMaxQueries];
   for (int j = 0; j < t.count; ++j) at[j] = t.o[j] + d;
   const auto values = head.Values(d);
+  constexpr int64_t kStep = decltype(values)::kStep;
+  const uint8_t* ahead =
+      order.Ahead((a.slice.head_dim + d) / 16 * kKvTile * kStep);
   if constexpr (kAttentionCopies && kType != KvType::kF32) {
     static_assert(kTiles == 1, "the copy has room for one tile");
     ValueTiles<kTiles>(t.count, t.s, t.fix,
-                       CopyValues(values, t.low, t.high, a.scratch), t.low,
-                       t.high, at);
+                       CopyValues(values, t.low, t.high, ahead, a.scratch),
+                       t.low, t.high, ahead, at);
   } else {
-    ValueTiles<kTiles>(t.count, t.s, t.fix, values, t.low, t.high, at);
+    ValueTiles<kTiles>(t.count, t.s, t.fix, values, t.low, t.high, ahead, at);
   }
 }
 
@@ -334,17 +408,16 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
       a.scratch + 16 * (dim > kKvTile ? dim : kKvTile);  // [count][kKvTile]
   TileQueries t = SelectQueries(a, tile, scores);
   if (t.count == 0) return;
+  const PageOrder order = OrderOf(a, t, tile);
   const KvHead<kType> head =
-      HeadOf<kType>(a.rows[t.index[0]]->pages[tile / kKvTile] +
-                        a.slice.offset_bytes + a.kv_head * a.slice.head_bytes(),
-                    dim, scores + kMaxQueries * kKvTile);
+      HeadOf<kType>(order.head, dim, scores + kMaxQueries * kKvTile);
 
   int sub = t.low / 16;
   const int subs = (t.high + 15) / 16;
   for (; sub + kAttentionTiles <= subs; sub += kAttentionTiles) {
-    ScoreKeys<kType, kAttentionTiles>(a, t, head, sub);
+    ScoreKeys<kType, kAttentionTiles>(a, t, head, order, sub);
   }
-  for (; sub < subs; ++sub) ScoreKeys<kType, 1>(a, t, head, sub);
+  for (; sub < subs; ++sub) ScoreKeys<kType, 1>(a, t, head, order, sub);
   for (int j = 0; j < t.count; ++j) {
     // Sub-tiles outside [low, high) were not scored; give them finite bytes.
     for (int i = 0; i < t.low / 16 * 16; ++i) t.s[j][i] = 0.0f;
@@ -355,16 +428,15 @@ inline void PartialTile(const AttentionOps::Partial& a, int64_t tile) {
   }
   int64_t d = 0;
   for (; d + 16 * kAttentionTiles <= dim; d += 16 * kAttentionTiles) {
-    AddValues<kType, kAttentionTiles>(a, t, head, d);
+    AddValues<kType, kAttentionTiles>(a, t, head, order, d);
   }
-  for (; d < dim; d += 16) AddValues<kType, 1>(a, t, head, d);
+  for (; d < dim; d += 16) AddValues<kType, 1>(a, t, head, order, d);
 }
 
 inline void PartialImpl(const AttentionOps::Partial& a) {
   for (int j = 0; j < a.count; ++j) {
     a.m[j] = -__builtin_inff();
-    a.l[j] = 0.0f;
-    for (int64_t d = 0; d < a.slice.head_dim; ++d) a.o[j][d] = 0.0f;
+    a.l[j] = 0.0f;  // o is not read before the first tile has set it
   }
   for (int64_t tile = a.split_begin; tile < a.split_end; tile += kKvTile) {
     switch (a.slice.type) {

@@ -20,7 +20,7 @@ CARAT_TARGET_AVX512_BEGIN
 namespace carat::avx512 {
 namespace {
 
-constexpr int kAttentionRows = 8;
+constexpr int kAttentionRows = 12;
 constexpr int kAttentionTiles = 2;
 constexpr bool kAttentionCopies = false;
 
