@@ -15,10 +15,14 @@ struct GatedMlp {
   void Forward(const Activations& x, Activations& inner, Activations& y,
                ThreadPool& pool) const {
     inner.Resize(x.rows(), gate.out());
-    MatMulGatedGelu(gate.weight(), up.weight(),
-                    {.x = &x, .index = nullptr, .count = x.rows()},
-                    inner.row(0), inner.stride(), pool);
-    inner.Quantize(pool);
+    const MatMulProduct product = {
+        .w = &gate.weight(),
+        .up = &up.weight(),
+        .in = {.x = &x, .index = nullptr, .count = x.rows()},
+        .y = inner.row(0),
+        .y_stride = inner.stride(),
+        .to = UsesInt8(down.weight().layout) ? &inner : nullptr};
+    MatMulTogether({&product, 1}, pool);
     down.Forward(inner, y, pool);
   }
 };

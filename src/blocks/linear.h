@@ -19,6 +19,11 @@ class Linear {
   int64_t in() const { return weight_.cols; }
   const PackedMatrix& weight() const { return weight_; }
 
+  // Outputs [first, first + count), whose weights stay in this one: see RowsOf.
+  Linear Outputs(int64_t first, int64_t count) const {
+    return Linear(RowsOf(weight_, first, count));
+  }
+
   // x: [rows, in], quantised already when the layout wants it (Quantize);
   // y: [rows, out], `stride` floats between rows.
   void Forward(const Activations& x, float* y, int64_t stride,

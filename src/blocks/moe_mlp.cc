@@ -96,13 +96,15 @@ void MoeMlp::AddExperts(const Activations& z, size_t first, size_t last,
     MatMulTogether(ws.products, pool);
   };
   for_experts([&](int32_t e, size_t at, int64_t place, int64_t n) {
-    return MatMulProduct{.w = &gate[e].weight(),
-                         .up = &up[e].weight(),
-                         .in = {.x = &z, .index = &ws.rows[at], .count = n},
-                         .y = ws.inner.row(place),
-                         .y_stride = ws.inner.stride()};
+    return MatMulProduct{
+        .w = &gate[e].weight(),
+        .up = &up[e].weight(),
+        .in = {.x = &z, .index = &ws.rows[at], .count = n},
+        .y = ws.inner.row(place),
+        .y_stride = ws.inner.stride(),
+        .to = UsesInt8(down[e].weight().layout) ? &ws.inner : nullptr,
+        .to_row = place};
   });
-  ws.inner.Quantize(pool);
   for_experts([&](int32_t e, size_t, int64_t place, int64_t n) {
     return MatMulProduct{
         .w = &down[e].weight(),

@@ -73,8 +73,9 @@ int64_t RowsThatFit(const PackedMatrix& w) {
                              24, kMaxTaskRows);
 }
 
+// `whole`: a task takes a multiple of so many groups.
 Cut CutProduct(Isa isa, const PackedMatrix& w, int64_t count,
-               int64_t max_groups, int threads) {
+               int64_t max_groups, int64_t whole, int threads) {
   const int64_t groups = CeilDiv(w.rows, kRowGroup);
   const bool panels = DecodesPanels(isa, w.layout);
   const int64_t fit = panels ? kMaxTaskRows : RowsThatFit(w);
@@ -100,9 +101,10 @@ Cut CutProduct(Isa isa, const PackedMatrix& w, int64_t count,
   const int64_t by_balance =
       std::max<int64_t>(1, groups * cut.row_parts / (4 * threads));
   cut.groups = std::min(by_bytes, by_balance);
-  if (cut.rows > kFewRows) cut.groups = CeilDiv(cut.groups, least) * least;
-  cut.groups =
-      std::clamp<int64_t>(cut.groups, 1, std::max<int64_t>(max_groups, 1));
+  const int64_t unit = cut.rows > kFewRows ? std::max(least, whole) : whole;
+  cut.groups = CeilDiv(cut.groups, unit) * unit;
+  cut.groups = std::clamp<int64_t>(
+      cut.groups, whole, std::max<int64_t>(max_groups / whole, 1) * whole);
   cut.group_parts = CeilDiv(groups, cut.groups);
   return cut;
 }
@@ -154,6 +156,10 @@ Part PartOf(Isa isa, const MatMulProduct& p, size_t first, int threads) {
                .cut = {},
                .first = first};
   CARAT_CHECK(p.in.x != nullptr && p.in.x->cols() == w.cols);
+  // AVX2's kernels read more than the others'.
+  CARAT_CHECK(!UsesInt8(w.layout) || isa != Isa::kAvx2 || p.in.x->has_wide());
+  // A block of activations is the output of as many groups.
+  const int64_t whole = p.to == nullptr ? 1 : kActBlock / kRowGroup;
   int64_t max_groups = w.rows;
   if (p.up != nullptr) {
     CARAT_CHECK(p.up->rows == w.rows && p.up->cols == w.cols);
@@ -161,16 +167,19 @@ Part PartOf(Isa isa, const MatMulProduct& p, size_t first, int threads) {
     max_groups = kGatedFloats /
                  (std::min<int64_t>(p.in.count, kMaxTaskRows) * kRowGroup);
   }
-  part.cut = CutProduct(isa, w, p.in.count, max_groups, threads);
+  if (p.to != nullptr) {
+    CARAT_CHECK(p.up != nullptr && p.to->cols() == w.rows);
+    p.to->PrepareInt8(isa);
+  }
+  part.cut = CutProduct(isa, w, p.in.count, max_groups, whole, threads);
   return part;
 }
 
-void RunTask(const Part& part, size_t index,
-             decltype(VectorOps::gated_gelu) gated_gelu) {
+void RunTask(Isa isa, const Part& part, size_t index) {
   const MatMulProduct& p = *part.product;
   MatMulTask task = TaskAt(part.cut, index - part.first, *p.w, p.in);
   const int64_t at = task.group_begin * kRowGroup;
-  float* y = p.y + task.row_begin * p.y_stride + at;
+  float* y = p.to != nullptr ? nullptr : p.y + task.row_begin * p.y_stride + at;
   if (p.up == nullptr) {
     task.y = y;
     task.y_stride = p.y_stride;
@@ -186,9 +195,14 @@ void RunTask(const Part& part, size_t index,
   task.y = raised;
   part.up_kernel(task);
   const int64_t n = std::min(task.y_stride, p.w->rows - at);
+  const auto gated_gelu = VectorFor(isa).gated_gelu;
   for (int64_t i = 0; i < task.row_count; ++i) {
-    gated_gelu(gated + i * task.y_stride, raised + i * task.y_stride, n,
-               y + i * p.y_stride);
+    float* row = gated + i * task.y_stride;
+    float* result = p.to != nullptr ? row : y + i * p.y_stride;
+    gated_gelu(row, raised + i * task.y_stride, n, result);
+    if (p.to != nullptr) {
+      p.to->QuantizePart(isa, p.to_row + task.row_begin + i, at, n, row);
+    }
   }
 }
 
@@ -214,9 +228,8 @@ void MatMulTogetherWith(Isa isa, std::span<const MatMulProduct> products,
                  [](size_t i, const Part& part) { return i < part.first; }) -
              1);
   };
-  const auto gated_gelu = VectorFor(isa).gated_gelu;
   const auto run = [&](size_t index, int) {
-    RunTask(part_of(index), index, gated_gelu);
+    RunTask(isa, part_of(index), index);
   };
   if (stream) {
     pool.ParallelStream(
@@ -230,7 +243,7 @@ void MatMulTogetherWith(Isa isa, std::span<const MatMulProduct> products,
 void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
                 int64_t y_stride, ThreadPool& pool) {
   const MatMulProduct product = {
-      .w = &w, .up = nullptr, .in = in, .y = y, .y_stride = y_stride};
+      .w = &w, .in = in, .y = y, .y_stride = y_stride};
   MatMulTogetherWith(isa, {&product, 1}, pool);
 }
 

@@ -77,6 +77,11 @@ struct PackedMatrix {
   bool empty() const { return layout == PackedLayout::kNone; }
 };
 
+// Rows [first, first + count) as a matrix of their own that reads the bytes of
+// `w`, which outlives it. Precondition: `first` is a multiple of kRowGroup, and
+// so is `count` unless the rows are the last.
+PackedMatrix RowsOf(const PackedMatrix& w, int64_t first, int64_t count);
+
 // The layout that a stored type is packed into; kNone for integer types. The
 // IQ1 to IQ3 types are widened to kIQ (0.58 bytes for a weight), which holds
 // every value exactly.
@@ -138,8 +143,16 @@ class Activations {
 
   // Fills the int8 form of all rows from the f32 form.
   void Quantize(ThreadPool& pool);
-  // The same with a chosen instruction set, for tests.
+  // The same for kernels of a chosen instruction set, for tests.
   void QuantizeWith(Isa isa, ThreadPool& pool);
+
+  // The int8 form alone, from values that are never stored: PrepareInt8 after
+  // Resize, then QuantizePart for every piece of every row, by any thread.
+  void PrepareInt8(Isa isa);
+  // x: columns [first, first + count) of row r. Both are multiples of kActBlock
+  // but for the count at the end of the row.
+  void QuantizePart(Isa isa, int64_t r, int64_t first, int64_t count,
+                    const float* x);
 
   // int8 form of a row: [blocks()]. Columns are padded with zeros to a
   // multiple of kActBlock.
@@ -147,14 +160,10 @@ class Activations {
     return quantized_.as<ActBlock>() + r * quantized_stride_;
   }
   int64_t blocks() const { return blocks_; }
-  // After a row's blocks follow, on x86, their values as int16: per block eight
-  // times (columns 4j, 4j + 2, 4j + 1, 4j + 3).
-  static constexpr bool kHasWide =
-#if defined(__x86_64__)
-      true;
-#else
-      false;
-#endif
+  // After a row's blocks follow, for AVX2, which has no product of bytes, their
+  // values as int16: per block eight times (columns 4j, 4j + 2, 4j + 1,
+  // 4j + 3).
+  bool has_wide() const { return has_wide_; }
 
   // Bytes that Resize(rows, cols) allocates.
   static size_t Bytes(int64_t rows, int64_t cols);
@@ -162,6 +171,7 @@ class Activations {
  private:
   int64_t rows_ = 0, cols_ = 0, stride_ = 0, quantized_stride_ = 0;
   int64_t blocks_ = 0;
+  bool has_wide_ = false;
   AlignedBuffer f32_, quantized_;
 };
 
@@ -180,13 +190,17 @@ void MatMul(const PackedMatrix& w, const MatMulRows& in, float* y,
             int64_t y_stride, ThreadPool& pool);
 
 // One product of several: y[i, 0..w->rows) = W x[row i], or, with `up` (of the
-// shape of w), gelu_tanh(W x) * (Wu x).
+// shape of w), gelu_tanh(W x) * (Wu x). The latter may go to the int8 form of
+// rows [to_row, to_row + in.count) of `to` (resized, w->rows columns) instead
+// of y: whoever reads it next wants nothing else.
 struct MatMulProduct {
   const PackedMatrix* w = nullptr;
   const PackedMatrix* up = nullptr;
   MatMulRows in;
   float* y = nullptr;
   int64_t y_stride = 0;
+  Activations* to = nullptr;
+  int64_t to_row = 0;
 };
 
 // All products in one parallel loop, the weights of one after those of the

@@ -12,7 +12,6 @@ namespace carat {
 namespace {
 
 constexpr int64_t kLineFloats = 16;  // a 64-byte cache line
-constexpr int64_t kWideBlocks = Activations::kHasWide ? 2 : 1;
 
 // Row strides are an odd number of cache lines, so that the same column of
 // many rows does not fall into the same cache set.
@@ -20,7 +19,11 @@ int64_t FloatStride(int64_t cols) {
   return ((cols + kLineFloats - 1) / kLineFloats | 1) * kLineFloats;
 }
 int64_t Blocks(int64_t cols) { return (cols + kActBlock - 1) / kActBlock; }
-int64_t QuantizedStride(int64_t cols) { return Blocks(cols) * kWideBlocks | 1; }
+// Whether an instruction set's kernels read the 16-bit form.
+bool ReadsWide(Isa isa) { return isa == Isa::kAvx2; }
+int64_t QuantizedStride(Isa isa, int64_t cols) {
+  return Blocks(cols) * (ReadsWide(isa) ? 2 : 1) | 1;
+}
 
 #if defined(__x86_64__)
 
@@ -68,7 +71,7 @@ void RoundBlock(const float* x, float inverse, ActBlock& out, int16_t* wide) {
     const __m128 low = _mm_mul_ps(_mm_loadu_ps(x + 8 * i), factor);
     const __m128 high = _mm_mul_ps(_mm_loadu_ps(x + 8 * i + 4), factor);
     q[i] = _mm_packs_epi32(_mm_cvtps_epi32(low), _mm_cvtps_epi32(high));
-    StoreWide(q[i], wide + 8 * i);
+    if (wide != nullptr) StoreWide(q[i], wide + 8 * i);
   }
   for (int i = 0; i < 2; ++i) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out.q + 16 * i),
@@ -152,16 +155,14 @@ QuantizeFn QuantizeFor(Isa isa) {
   return &QuantizeBlocks;
 }
 
-void QuantizeRow(QuantizeFn quantize, const float* x, int64_t cols,
-                 ActBlock* out) {
-  const int64_t blocks = Blocks(cols), whole = cols / kActBlock;
-  int16_t* wide = Activations::kHasWide
-                      ? reinterpret_cast<int16_t*>(out + blocks)
-                      : nullptr;
+// `wide`: the 16-bit form of the first block, or null.
+void QuantizeColumns(QuantizeFn quantize, const float* x, int64_t count,
+                     ActBlock* out, int16_t* wide) {
+  const int64_t whole = count / kActBlock, left = count % kActBlock;
   quantize(x, whole, out, wide);
-  if (whole == blocks) return;
+  if (left == 0) return;
   float padded[kActBlock] = {};
-  std::copy_n(x + whole * kActBlock, cols - whole * kActBlock, padded);
+  std::copy_n(x + whole * kActBlock, left, padded);
   QuantizeBlock(padded, out[whole],
                 wide == nullptr ? nullptr : wide + whole * kActBlock);
 }
@@ -171,7 +172,8 @@ void QuantizeRow(QuantizeFn quantize, const float* x, int64_t cols,
 size_t Activations::Bytes(int64_t rows, int64_t cols) {
   return static_cast<size_t>(rows) *
          (static_cast<size_t>(FloatStride(cols)) * sizeof(float) +
-          static_cast<size_t>(QuantizedStride(cols)) * sizeof(ActBlock));
+          static_cast<size_t>(QuantizedStride(ActiveIsa(), cols)) *
+              sizeof(ActBlock));
 }
 
 void Activations::Resize(int64_t rows, int64_t cols) {
@@ -179,12 +181,25 @@ void Activations::Resize(int64_t rows, int64_t cols) {
   cols_ = cols;
   stride_ = FloatStride(cols);
   blocks_ = Blocks(cols);
-  quantized_stride_ = QuantizedStride(cols);
   const size_t floats = static_cast<size_t>(rows * stride_) * sizeof(float);
-  const size_t blocks =
-      static_cast<size_t>(rows * quantized_stride_) * sizeof(ActBlock);
   if (f32_.bytes() < floats) f32_ = AlignedBuffer(floats);
-  if (quantized_.bytes() < blocks) quantized_ = AlignedBuffer(blocks);
+  PrepareInt8(ActiveIsa());
+}
+
+void Activations::PrepareInt8(Isa isa) {
+  has_wide_ = ReadsWide(isa);
+  quantized_stride_ = QuantizedStride(isa, cols_);
+  const size_t bytes =
+      static_cast<size_t>(rows_ * quantized_stride_) * sizeof(ActBlock);
+  if (quantized_.bytes() < bytes) quantized_ = AlignedBuffer(bytes);
+}
+
+void Activations::QuantizePart(Isa isa, int64_t r, int64_t first, int64_t count,
+                               const float* x) {
+  ActBlock* row = quantized_.as<ActBlock>() + r * quantized_stride_;
+  int16_t* wide =
+      has_wide_ ? reinterpret_cast<int16_t*>(row + blocks_) + first : nullptr;
+  QuantizeColumns(QuantizeFor(isa), x, count, row + first / kActBlock, wide);
 }
 
 void Activations::Quantize(ThreadPool& pool) {
@@ -192,7 +207,7 @@ void Activations::Quantize(ThreadPool& pool) {
 }
 
 void Activations::QuantizeWith(Isa isa, ThreadPool& pool) {
-  const QuantizeFn quantize = QuantizeFor(isa);
+  PrepareInt8(isa);
   // A few hundred nanoseconds of work per task at least.
   const int64_t per_task =
       std::max<int64_t>(1, 4096 / std::max<int64_t>(cols_, 1));
@@ -201,8 +216,7 @@ void Activations::QuantizeWith(Isa isa, ThreadPool& pool) {
     const int64_t begin = static_cast<int64_t>(task) * per_task;
     const int64_t end = std::min(begin + per_task, rows_);
     for (int64_t r = begin; r < end; ++r) {
-      QuantizeRow(quantize, row(r), cols_,
-                  quantized_.as<ActBlock>() + r * quantized_stride_);
+      QuantizePart(isa, r, 0, cols_, row(r));
     }
   });
 }

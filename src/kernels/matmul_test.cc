@@ -76,6 +76,7 @@ TEST_P(MatMulTest, EveryInstructionSetEqualsScalar) {
         const MatMulRows in = {.x = &x, .count = count};
         const std::vector<float> expected = Multiply(Isa::kScalar, w, in, one);
         for (Isa isa : SupportedIsas()) {
+          x.QuantizeWith(isa, two);
           for (ThreadPool* pool : {&one, &two, &three}) {
             if (isa == Isa::kScalar && count > 8) continue;
             EXPECT_TRUE(SameBits(Multiply(isa, w, in, *pool), expected))
@@ -121,6 +122,7 @@ TEST_P(MatMulTest, IndexGathersAndRepeatsRows) {
   const std::vector<float> all =
       Multiply(Isa::kScalar, w, {.x = &x, .count = 9}, pool);
   for (Isa isa : SupportedIsas()) {
+    x.QuantizeWith(isa, pool);
     const std::vector<float> some = Multiply(isa, w, in, pool);
     for (size_t i = 0; i < index.size(); ++i) {
       EXPECT_EQ(
@@ -161,6 +163,7 @@ TEST_P(MatMulTest, ExtremeCodesStayExact) {
     const MatMulRows in = {.x = &x, .count = count};
     const std::vector<float> expected = Multiply(Isa::kScalar, *w, in, pool);
     for (Isa isa : SupportedIsas()) {
+      x.QuantizeWith(isa, pool);
       EXPECT_TRUE(SameBits(Multiply(isa, *w, in, pool), expected))
           << IsaName(isa) << " fill " << int{fill};
     }
@@ -199,6 +202,28 @@ TEST_P(MatMulTest, ScalarEqualsDoublePrecisionProduct) {
   }
 }
 
+TEST_P(MatMulTest, SomeOutputsEqualThoseOfAll) {
+  ThreadPool pool(2);
+  const int64_t cols = Columns().back(), rows = 53, count = 3;
+  const PackedMatrix w = Pack(GetParam(), rows, cols, 16, pool);
+  Activations x;
+  RandomActivations(count, cols, 17, x);
+  x.Quantize(pool);
+  const MatMulRows in = {.x = &x, .count = count};
+  const std::vector<float> all = Multiply(ActiveIsa(), w, in, pool);
+  for (int64_t first : {0, 16, 32}) {
+    const PackedMatrix part = RowsOf(w, first, first == 32 ? 21 : 16);
+    const std::vector<float> some = Multiply(ActiveIsa(), part, in, pool);
+    for (int64_t i = 0; i < count; ++i) {
+      EXPECT_EQ(std::memcmp(some.data() + i * (part.rows + 3),
+                            all.data() + i * (rows + 3) + first,
+                            part.rows * sizeof(float)),
+                0)
+          << "rows from " << first;
+    }
+  }
+}
+
 TEST_P(MatMulTest, GatedProductEqualsItsParts) {
   ThreadPool one(1), two(2);
   const int64_t cols = Columns().back(), rows = 71;
@@ -217,10 +242,31 @@ TEST_P(MatMulTest, GatedProductEqualsItsParts) {
       float* row = expected.data() + i * stride;
       GatedGelu(row, raised.data() + i * stride, rows, row);
     }
+    Activations expected_blocks, blocks;
+    blocks.Resize(count + 2, rows);
+    expected_blocks.Resize(count, rows);
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(expected.data() + i * stride, rows, expected_blocks.row(i));
+    }
     for (Isa isa : SupportedIsas()) {
+      x.QuantizeWith(isa, one);
       std::vector<float> y(expected.size(), 777.0f);
       MatMulGatedGeluWith(isa, gate, second, in, y.data(), stride, two);
       EXPECT_TRUE(SameBits(y, expected)) << IsaName(isa) << " " << count;
+
+      expected_blocks.QuantizeWith(isa, one);
+      const MatMulProduct product = {
+          .w = &gate, .up = &second, .in = in, .to = &blocks, .to_row = 2};
+      MatMulTogetherWith(isa, {&product, 1}, two);
+      ASSERT_EQ(blocks.has_wide(), expected_blocks.has_wide());
+      const int64_t bytes = blocks.blocks() * (blocks.has_wide() ? 2 : 1) *
+                            static_cast<int64_t>(sizeof(ActBlock));
+      for (int64_t i = 0; i < count; ++i) {
+        EXPECT_EQ(std::memcmp(blocks.quantized(i + 2),
+                              expected_blocks.quantized(i), bytes),
+                  0)
+            << IsaName(isa) << " " << count << ", row " << i;
+      }
     }
   }
 }
@@ -241,6 +287,7 @@ TEST(MatMulTogetherTest, ManyProductsEqualSingleOnes) {
     weights.push_back(Pack(type, 17 + 16 * (i / 2), kCols, 20 + i, one));
   }
   for (Isa isa : SupportedIsas()) {
+    x.QuantizeWith(isa, one);
     std::vector<std::vector<float>> expected, found;
     std::vector<MatMulProduct> products;
     for (int i = 0; i < 10; ++i) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.h"
 #include "kernels/matmul.h"
 #include "kernels/pack_layout.h"
 #include "tensor/dequantize.h"
@@ -219,6 +220,24 @@ Result<PackedMatrix> PackMatrixInto(AlignedBuffer to, DType type, int64_t rows,
     }
   }
   return out;
+}
+
+PackedMatrix RowsOf(const PackedMatrix& w, int64_t first, int64_t count) {
+  CARAT_CHECK(first >= 0 && count >= 0 && first + count <= w.rows);
+  CARAT_CHECK(first % kRowGroup == 0);
+  CARAT_CHECK(count % kRowGroup == 0 || first + count == w.rows);
+  PackedMatrix part;
+  part.layout = w.layout;
+  part.rows = count;
+  part.cols = w.cols;
+  if (w.data.data() == nullptr) return part;  // planned, not loaded
+  const size_t group = GroupBytes(w.layout, w.cols);
+  const size_t groups = static_cast<size_t>(count + kRowGroup - 1) / kRowGroup;
+  part.data =
+      AlignedBuffer::Window(const_cast<uint8_t*>(w.data.data()) +
+                                static_cast<size_t>(first / kRowGroup) * group,
+                            groups * group);
+  return part;
 }
 
 void UnpackRow(const PackedMatrix& w, int64_t row, float* out) {

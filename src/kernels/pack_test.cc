@@ -178,7 +178,7 @@ TEST_F(QuantizeTest, EveryInstructionSetGivesTheSameBytes) {
         std::copy_n(reference.row(r), cols, x.row(r));
       }
       x.QuantizeWith(isa, pool_);
-      const int64_t blocks = x.blocks() * (Activations::kHasWide ? 2 : 1);
+      const int64_t blocks = x.blocks();
       for (int64_t r = 0; r < 5; ++r) {
         EXPECT_EQ(std::memcmp(x.quantized(r), reference.quantized(r),
                               blocks * sizeof(ActBlock)),

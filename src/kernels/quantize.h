@@ -38,8 +38,8 @@ inline void SetScale(float top, ActBlock& out) {
   out.scaled_sum = out.scale * static_cast<float>(-out.neg_sum);
 }
 
-// Whole blocks: x [blocks * kActBlock] to out [blocks] and their 16-bit forms
-// [blocks * kActBlock].
+// Whole blocks: x [blocks * kActBlock] to out [blocks] and, unless `wide` is
+// null, their 16-bit forms [blocks * kActBlock].
 void QuantizeBlocksAvx2(const float* x, int64_t blocks, ActBlock* out,
                         int16_t* wide);
 

@@ -47,6 +47,7 @@ inline __m128i NegatedPairs(__m256i a) {
                        _mm256_extracti128_si256(sums, 1));
 }
 
+template <bool kWide>
 inline void RoundBlock(const __m256 (&x)[4], float inverse, ActBlock& out,
                        int16_t* wide) {
   const __m256 factor = _mm256_set1_ps(inverse);
@@ -57,8 +58,10 @@ inline void RoundBlock(const __m256 (&x)[4], float inverse, ActBlock& out,
   // 16 bits: columns [0-3, 8-11 | 4-7, 12-15], and the same 16 later.
   const __m256i first = _mm256_packs_epi32(q[0], q[1]);
   const __m256i second = _mm256_packs_epi32(q[2], q[3]);
-  StoreWide(first, wide);
-  StoreWide(second, wide + 16);
+  if constexpr (kWide) {
+    StoreWide(first, wide);
+    StoreWide(second, wide + 16);
+  }
   const __m256i bytes =
       _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second),
                                   _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
@@ -78,10 +81,6 @@ inline void RoundBlock(const __m256 (&x)[4], float inverse, ActBlock& out,
       _mm_cvtsi128_si32(_mm_add_epi16(lanes, _mm_shuffle_epi32(lanes, 1)));
 }
 
-}  // namespace
-
-namespace {
-
 // Weights have pushed the lines of an earlier layer's activations out of the
 // caches: without a request ahead every block waits for main memory.
 constexpr int64_t kAheadBlocks = 12;
@@ -95,30 +94,43 @@ inline void RequestBlock(const float* x, const ActBlock* out,
   _mm_prefetch(reinterpret_cast<const char*>(x), _MM_HINT_T0);
   _mm_prefetch(reinterpret_cast<const char*>(x + 16), _MM_HINT_T0);
   RequestToWrite(out);
-  RequestToWrite(wide);
+  if (wide != nullptr) RequestToWrite(wide);
+}
+
+template <bool kWide>
+void QuantizeBlocks(const float* x, int64_t blocks, ActBlock* out,
+                    int16_t* wide) {
+  const auto wide_of = [&](int64_t b) {
+    return kWide ? wide + b * kActBlock : nullptr;
+  };
+  const int64_t first = blocks < kAheadBlocks ? blocks : kAheadBlocks;
+  for (int64_t b = 0; b < first; ++b) {
+    RequestBlock(x + b * kActBlock, out + b, wide_of(b));
+  }
+  for (int64_t b = 0; b < blocks; ++b, x += kActBlock) {
+    if (b + kAheadBlocks < blocks) {
+      RequestBlock(x + kAheadBlocks * kActBlock, out + b + kAheadBlocks,
+                   wide_of(b + kAheadBlocks));
+    }
+    __m256 v[4];
+    for (int i = 0; i < 4; ++i) v[i] = _mm256_loadu_ps(x + 8 * i);
+    const int32_t top_bits = MaxAbsBits(v);
+    if (SetIfNoScale(top_bits, out[b], wide_of(b))) continue;
+    float top;
+    std::memcpy(&top, &top_bits, 4);
+    RoundBlock<kWide>(v, 127.0f / top, out[b], wide_of(b));
+    SetScale(top, out[b]);
+  }
 }
 
 }  // namespace
 
 void QuantizeBlocksAvx2(const float* x, int64_t blocks, ActBlock* out,
                         int16_t* wide) {
-  const int64_t first = blocks < kAheadBlocks ? blocks : kAheadBlocks;
-  for (int64_t b = 0; b < first; ++b) {
-    RequestBlock(x + b * kActBlock, out + b, wide + b * kActBlock);
-  }
-  for (int64_t b = 0; b < blocks; ++b, x += kActBlock, wide += kActBlock) {
-    if (b + kAheadBlocks < blocks) {
-      RequestBlock(x + kAheadBlocks * kActBlock, out + b + kAheadBlocks,
-                   wide + kAheadBlocks * kActBlock);
-    }
-    __m256 v[4];
-    for (int i = 0; i < 4; ++i) v[i] = _mm256_loadu_ps(x + 8 * i);
-    const int32_t top_bits = MaxAbsBits(v);
-    if (SetIfNoScale(top_bits, out[b], wide)) continue;
-    float top;
-    std::memcpy(&top, &top_bits, 4);
-    RoundBlock(v, 127.0f / top, out[b], wide);
-    SetScale(top, out[b]);
+  if (wide != nullptr) {
+    QuantizeBlocks<true>(x, blocks, out, wide);
+  } else {
+    QuantizeBlocks<false>(x, blocks, out, wide);
   }
 }
 

@@ -109,7 +109,7 @@ class Gemma4 : public Model {
     const int64_t early = kv_layout_.LastOwner() + 1;
     ws.per_layer.Resize(ws.h.rows(), layers * width);
     ws.h.Quantize(pool);
-    per_layer_projection_.Forward(ws.h, ws.per_layer, pool);
+    ProjectLayerInputs(ws, pool);
     const float context_scale =
         static_cast<float>(1.0 / std::sqrt(double(config_.hidden)));
     const float token_scale = static_cast<float>(std::sqrt(double(width)));
@@ -134,6 +134,29 @@ class Gemma4 : public Model {
       per_layer_table_.Release();
     }
     Show(ws.observer, "per_layer_input", ws.per_layer);
+  }
+
+  // per_layer = W h; columns of late layers for rows with output alone.
+  void ProjectLayerInputs(Gemma4Workspace& ws, ThreadPool& pool) const {
+    const std::vector<BatchRow>& rows = ws.active.rows;
+    const bool all = std::all_of(rows.begin(), rows.end(),
+                                 [](const BatchRow& r) { return r.output; });
+    if (early_projection_.empty() || all) {
+      return per_layer_projection_.Forward(ws.h, ws.per_layer, pool);
+    }
+    early_projection_.Forward(ws.h, ws.per_layer, pool);
+    std::vector<int32_t> index;
+    for (size_t r = 0; r < rows.size(); ++r) {
+      if (!rows[r].output) continue;
+      index.push_back(static_cast<int32_t>(r));
+      // Neighbours go together: their results lie side by side.
+      if (r + 1 < rows.size() && rows[r + 1].output) continue;
+      MatMul(late_projection_.weight(),
+             {.x = &ws.h, .index = index.data(), .count = std::ssize(index)},
+             ws.per_layer.row(index.front()) + early_projection_.out(),
+             ws.per_layer.stride(), pool);
+      index.clear();
+    }
   }
 
   // h += norm(attention(norm(h))). False when no row is left to compute.
@@ -259,7 +282,10 @@ class Gemma4 : public Model {
   float embedding_scale_ = 1.0f;
   RowTable per_layer_table_;     // [vocab, layers * width], stays on disk
   Linear per_layer_projection_;  // [layers * width, hidden]
-  RmsNorm per_layer_norm_;       // [width]
+  // Its outputs for the layers that all rows pass and for those behind; empty
+  // where they cannot be taken apart.
+  Linear early_projection_, late_projection_;
+  RmsNorm per_layer_norm_;  // [width]
   RopeFrequencies rope_sliding_, rope_global_;
   std::vector<Layer> layers_;
   RmsNorm final_norm_;
@@ -282,6 +308,11 @@ Status Gemma4::Load(WeightLoader& loader) {
         loader.Matrix("per_layer_model_proj.weight", all, c.hidden));
     CARAT_RETURN_IF_ERROR(LoadNorm(loader, "per_layer_proj_norm.weight",
                                    c.per_layer_width, per_layer_norm_));
+    const int64_t early = (kv_layout_.LastOwner() + 1) * c.per_layer_width;
+    if (early % kRowGroup == 0) {
+      early_projection_ = per_layer_projection_.Outputs(0, early);
+      late_projection_ = per_layer_projection_.Outputs(early, all - early);
+    }
   }
   for (int i = 0; i < c.layer_count(); ++i) {
     CARAT_RETURN_IF_ERROR(LoadLayer(i, loader, layers_.emplace_back()));

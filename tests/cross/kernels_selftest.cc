@@ -76,6 +76,7 @@ void TestShape(DType type, int64_t rows, int64_t cols, int64_t count,
   MatMulWith(Isa::kScalar, *w, in, expected.data(), stride, pool);
   for (Isa isa : IsasToTest()) {
     std::vector<float> y(size, 7.0f);
+    x.QuantizeWith(isa, pool);
     MatMulWith(isa, *w, in, y.data(), stride, pool);
     Check(std::memcmp(y.data(), expected.data(), size * sizeof(float)) == 0,
           isa, type, rows, cols, count);
