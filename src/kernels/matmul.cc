@@ -191,6 +191,12 @@ void RunTask(Isa isa, const Part& part, size_t index) {
   task.y = gated;
   task.y_stride = task.group_count * kRowGroup;
   part.kernel(task);
+  if (p.to != nullptr) {
+    for (int64_t i = 0; i < task.row_count; ++i) {
+      p.to->RequestPart(p.to_row + task.row_begin + i, at,
+                        task.group_count * kRowGroup);
+    }
+  }
   task.w = p.up;
   task.y = raised;
   part.up_kernel(task);

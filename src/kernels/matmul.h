@@ -153,6 +153,9 @@ class Activations {
   // but for the count at the end of the row.
   void QuantizePart(Isa isa, int64_t r, int64_t first, int64_t count,
                     const float* x);
+  // Asks for the memory that QuantizePart will write: the threads that read it
+  // last hold it in their caches.
+  void RequestPart(int64_t r, int64_t first, int64_t count) const;
 
   // int8 form of a row: [blocks()]. Columns are padded with zeros to a
   // multiple of kActBlock.

@@ -202,6 +202,14 @@ void Activations::QuantizePart(Isa isa, int64_t r, int64_t first, int64_t count,
   QuantizeColumns(QuantizeFor(isa), x, count, row + first / kActBlock, wide);
 }
 
+void Activations::RequestPart(int64_t r, int64_t first, int64_t count) const {
+  const ActBlock* block = quantized(r) + first / kActBlock;
+  for (int64_t b = 0; b < Blocks(count); ++b) {
+    RequestToWrite(block + b);
+    if (has_wide_) RequestToWrite(block + blocks_ + b);
+  }
+}
+
 void Activations::Quantize(ThreadPool& pool) {
   QuantizeWith(ActiveIsa(), pool);
 }

@@ -392,7 +392,9 @@ void MatVecs(const MatMulTask& task) {
 
 // c: [T][kTileWidth], updated by `blocks` decoded blocks.
 template <PackedLayout L, int T>
-void Tile(const PanelBlock<L>* w, int64_t blocks, XRows<T> x, float* c) {
+void Tile(const PanelBlock<L>* w, int64_t blocks, const XRows<T>& from,
+          float* c) {
+  XRows<T> x = from;
   F32 acc[T][kTileVecs];
   CARAT_UNROLL
   for (int t = 0; t < T; ++t) {

@@ -14,6 +14,16 @@ inline constexpr int32_t kNotFiniteBits = 0x7f800000;
 // Blocks with no larger magnitude become all zero.
 inline constexpr float kTinyActivation = 1e-30f;
 
+// Asks for a cache line that is about to be written.
+inline void RequestToWrite(const void* line) {
+#if defined(__x86_64__)
+  // Every CPU with AVX2 has it; compilers use it only when told so.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));
+#else
+  __builtin_prefetch(line, 1);
+#endif
+}
+
 // Deals with blocks that have no scale, by the bits of their largest magnitude:
 // all zero, or not a number. False for all others. `wide` (the block's 16-bit
 // form) may be null.

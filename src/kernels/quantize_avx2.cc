@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/matmul.h"
+#include "kernels/matmul_inline.h"
 #include "kernels/quantize.h"
 #include "kernels/target.h"
 
@@ -19,6 +20,7 @@ namespace {
 inline int32_t MaxAbsBits(const __m256 (&x)[4]) {
   const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
   __m256i top = _mm256_and_si256(_mm256_castps_si256(x[0]), magnitude);
+  CARAT_UNROLL
   for (int i = 1; i < 4; ++i) {
     top = _mm256_max_epi32(
         top, _mm256_and_si256(_mm256_castps_si256(x[i]), magnitude));
@@ -52,6 +54,7 @@ inline void RoundBlock(const __m256 (&x)[4], float inverse, ActBlock& out,
                        int16_t* wide) {
   const __m256 factor = _mm256_set1_ps(inverse);
   __m256i q[4];
+  CARAT_UNROLL
   for (int i = 0; i < 4; ++i) {
     q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(x[i], factor));
   }
@@ -85,10 +88,6 @@ inline void RoundBlock(const __m256 (&x)[4], float inverse, ActBlock& out,
 // caches: without a request ahead every block waits for main memory.
 constexpr int64_t kAheadBlocks = 12;
 
-inline void RequestToWrite(const void* line) {
-  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));
-}
-
 inline void RequestBlock(const float* x, const ActBlock* out,
                          const int16_t* wide) {
   _mm_prefetch(reinterpret_cast<const char*>(x), _MM_HINT_T0);
@@ -113,6 +112,7 @@ void QuantizeBlocks(const float* x, int64_t blocks, ActBlock* out,
                    wide_of(b + kAheadBlocks));
     }
     __m256 v[4];
+    CARAT_UNROLL
     for (int i = 0; i < 4; ++i) v[i] = _mm256_loadu_ps(x + 8 * i);
     const int32_t top_bits = MaxAbsBits(v);
     if (SetIfNoScale(top_bits, out[b], wide_of(b))) continue;
