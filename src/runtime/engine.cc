@@ -453,46 +453,6 @@ Result<double> EngineImpl::Time(const Timed& what) {
 
 }  // namespace
 
-const char* KeptName(LoadReport::Kept kept) {
-  switch (kept) {
-    case LoadReport::Kept::kNotAsked:
-      return "off";
-    case LoadReport::Kept::kFound:
-      return "found";
-    case LoadReport::Kept::kWritten:
-      return "written";
-    case LoadReport::Kept::kFailed:
-      return "failed";
-  }
-  return "unknown";
-}
-
-const char* FinishReasonName(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kStopString:
-      return "stop_string";
-    case FinishReason::kToolCalls:
-      return "tool_calls";
-    case FinishReason::kMaxTokens:
-      return "max_tokens";
-    case FinishReason::kContextFull:
-      return "context_full";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kDeadline:
-      return "deadline";
-    case FinishReason::kRepetition:
-      return "repetition";
-    case FinishReason::kMalformedCall:
-      return "malformed_tool_call";
-    case FinishReason::kError:
-      return "error";
-  }
-  return "unknown";
-}
-
 Result<std::unique_ptr<Engine>> Engine::Load(const EngineOptions& options) {
   auto engine = std::make_unique<EngineImpl>();
   CARAT_RETURN_IF_ERROR(engine->Open(options));
