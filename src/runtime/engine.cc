@@ -18,8 +18,8 @@
 namespace carat {
 namespace {
 
-// Rows per step while logits of every position are wanted: bounds the memory
-// of [rows, vocab] logits.
+// Most rows per step while logits of every position are wanted: bounds the
+// memory of [rows, vocab] logits, with what the plan has room for.
 constexpr int64_t kLogitRows = 16;
 
 class Handle : public GenerationHandle {
@@ -344,8 +344,10 @@ Status EngineImpl::EvaluateOnThread(
   while (kv.length() < total) {
     const int64_t at = kv.length();
     const bool wanted = at + options_.step_tokens > first;
-    const int64_t count =
-        std::min(total - at, wanted ? kLogitRows : options_.step_tokens);
+    const int64_t most =
+        wanted ? std::min<int64_t>(kLogitRows, options_.max_sequences)
+               : options_.step_tokens;
+    const int64_t count = std::min(total - at, most);
     CARAT_RETURN_IF_ERROR(scheduler_->ExtendWithEviction(kv, count));
     Batch batch;
     batch.sequences = {&kv.tables()};
