@@ -7,11 +7,11 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "kernels/attention.h"
+#include "thread_pools.h"
 
 namespace carat {
 namespace {
@@ -26,15 +26,6 @@ constexpr Shape kShapes[] = {
     {"26B_global", 16, 2, 512, 0}, {"26B_sliding", 16, 8, 256, 1024},
     {"270M_global", 4, 1, 256, 0},
 };
-
-ThreadPool& Pool(int threads) {
-  static std::vector<std::unique_ptr<ThreadPool>> pools;
-  for (auto& pool : pools) {
-    if (pool->threads() == threads) return *pool;
-  }
-  pools.push_back(std::make_unique<ThreadPool>(threads));
-  return *pools.back();
-}
 
 // Layers of one shape with keys and values for `positions`.
 struct Cache {

@@ -8,12 +8,12 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "kernels/matmul.h"
 #include "kernels/matmul_test_data.h"
+#include "thread_pools.h"
 
 namespace carat {
 namespace {
@@ -31,15 +31,6 @@ constexpr DType kTypes[] = {DType::kQ4_0, DType::kQ4_K, DType::kQ5_0,
                             DType::kQ5_K, DType::kQ6_K, DType::kQ8_0,
                             DType::kQ2_K, DType::kQ3_K, DType::kIQ2_XS,
                             DType::kBF16, DType::kF32};
-
-ThreadPool& Pool(int threads) {
-  static std::vector<std::unique_ptr<ThreadPool>> pools;
-  for (auto& pool : pools) {
-    if (pool->threads() == threads) return *pool;
-  }
-  pools.push_back(std::make_unique<ThreadPool>(threads));
-  return *pools.back();
-}
 
 PackedMatrix Random(DType type, int64_t rows, int64_t cols) {
   // One seeded strip of rows, repeated: values do not change the speed.

@@ -181,7 +181,7 @@ void RunSplit(const AttentionArgs& a, const AttentionOps& ops, const Task& task,
   }
 }
 
-// Query j of the task.
+// Merges the partial results of query j of the task, in order of position.
 void MergeSplits(const AttentionArgs& a, const AttentionOps& ops,
                  const Task& task, int j, float* partials) {
   const int64_t dim = a.slice.head_dim, size = PartialFloats(dim);

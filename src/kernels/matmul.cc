@@ -253,14 +253,6 @@ void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
   MatMulTogetherWith(isa, {&product, 1}, pool);
 }
 
-void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
-                         const PackedMatrix& up, const MatMulRows& in, float* y,
-                         int64_t y_stride, ThreadPool& pool) {
-  const MatMulProduct product = {
-      .w = &gate, .up = &up, .in = in, .y = y, .y_stride = y_stride};
-  MatMulTogetherWith(isa, {&product, 1}, pool);
-}
-
 void MatMul(const PackedMatrix& w, const MatMulRows& in, float* y,
             int64_t y_stride, ThreadPool& pool) {
   MatMulWith(ActiveIsa(), w, in, y, y_stride, pool);
@@ -268,12 +260,6 @@ void MatMul(const PackedMatrix& w, const MatMulRows& in, float* y,
 
 void MatMulTogether(std::span<const MatMulProduct> products, ThreadPool& pool) {
   MatMulTogetherWith(ActiveIsa(), products, pool);
-}
-
-void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,
-                     const MatMulRows& in, float* y, int64_t y_stride,
-                     ThreadPool& pool) {
-  MatMulGatedGeluWith(ActiveIsa(), gate, up, in, y, y_stride, pool);
 }
 
 }  // namespace carat

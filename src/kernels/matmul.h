@@ -210,21 +210,12 @@ struct MatMulProduct {
 // other.
 void MatMulTogether(std::span<const MatMulProduct> products, ThreadPool& pool);
 
-// y = gelu_tanh(Wg x) * (Wu x): the gated MLP's first half in one pass.
-// Both matrices have the same shape (layouts may differ).
-void MatMulGatedGelu(const PackedMatrix& gate, const PackedMatrix& up,
-                     const MatMulRows& in, float* y, int64_t y_stride,
-                     ThreadPool& pool);
-
 // The same with a chosen instruction set (which must be supported), for tests
 // and `carat doctor`.
 void MatMulWith(Isa isa, const PackedMatrix& w, const MatMulRows& in, float* y,
                 int64_t y_stride, ThreadPool& pool);
 void MatMulTogetherWith(Isa isa, std::span<const MatMulProduct> products,
                         ThreadPool& pool);
-void MatMulGatedGeluWith(Isa isa, const PackedMatrix& gate,
-                         const PackedMatrix& up, const MatMulRows& in, float* y,
-                         int64_t y_stride, ThreadPool& pool);
 
 }  // namespace carat
 

@@ -44,6 +44,17 @@ std::vector<float> Multiply(Isa isa, const PackedMatrix& w,
   return y;
 }
 
+void MultiplyGated(Isa isa, const PackedMatrix& gate, const PackedMatrix& up,
+                   const MatMulRows& in, std::vector<float>& y,
+                   ThreadPool& pool) {
+  const MatMulProduct product = {.w = &gate,
+                                 .up = &up,
+                                 .in = in,
+                                 .y = y.data(),
+                                 .y_stride = gate.rows + 3};
+  MatMulTogetherWith(isa, {&product, 1}, pool);
+}
+
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() &&
          std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -251,7 +262,7 @@ TEST_P(MatMulTest, GatedProductEqualsItsParts) {
     for (Isa isa : SupportedIsas()) {
       x.QuantizeWith(isa, one);
       std::vector<float> y(expected.size(), 777.0f);
-      MatMulGatedGeluWith(isa, gate, second, in, y.data(), stride, two);
+      MultiplyGated(isa, gate, second, in, y, two);
       EXPECT_TRUE(SameBits(y, expected)) << IsaName(isa) << " " << count;
 
       expected_blocks.QuantizeWith(isa, one);
@@ -299,7 +310,7 @@ TEST(MatMulTogetherTest, ManyProductsEqualSingleOnes) {
       std::vector<float> y(static_cast<size_t>(in.count * stride), 777.0f);
       found.push_back(y);
       if (up != nullptr) {
-        MatMulGatedGeluWith(isa, w, *up, in, y.data(), stride, one);
+        MultiplyGated(isa, w, *up, in, y, one);
       } else {
         MatMulWith(isa, w, in, y.data(), stride, one);
       }

@@ -345,7 +345,7 @@ Status EngineImpl::EvaluateOnThread(
     const int64_t at = kv.length();
     const bool wanted = at + options_.step_tokens > first;
     const int64_t most =
-        wanted ? std::min<int64_t>(kLogitRows, options_.max_sequences)
+        wanted ? std::clamp<int64_t>(options_.max_sequences, 1, kLogitRows)
                : options_.step_tokens;
     const int64_t count = std::min(total - at, most);
     CARAT_RETURN_IF_ERROR(scheduler_->ExtendWithEviction(kv, count));
