@@ -81,7 +81,7 @@ class ScriptedEngine : public Engine {
       Observer*) override {
     return Unsupported("not in this test");
   }
-  Result<double> Time(const Timed&) override { return 0.0; }
+  Result<Timing> Time(const Timed&) override { return Timing{}; }
 
   std::vector<GenerateEvent> events;
   int quiet_ms = 0;

@@ -43,8 +43,10 @@ struct Measured {
   Engine::Timed what;
   int threads = 0;
   std::vector<double> seconds;
-  // What the median run reaches of the machine's peak: of multiply-adds of
-  // 8-bit integers for prefill, of reading memory for decode. 0: unknown.
+  // Bytes a second at which the weights could be read around each run; decode.
+  std::vector<double> read_speeds;
+  // What the runs reach of the machine's peak, the median: of multiply-adds of
+  // 8-bit integers for prefill, of reading the weights for decode. 0: unknown.
   double share = 0;
 
   bool is_prefill() const { return what.prompt > 0; }
@@ -137,6 +139,9 @@ Json ToJson(const Measured& m) {
     out.Set("share_of_limit", m.share);
   }
   out.Set("seconds", std::move(seconds));
+  if (!m.is_prefill()) {
+    out.Set("read_bytes_per_second", Median(m.read_speeds));
+  }
   return out;
 }
 
@@ -150,6 +155,19 @@ void AddRow(const Measured& m, Table* table) {
               m.share > 0 ? fmt::format("{:.0f}% of {}", m.share * 100,
                                         m.is_prefill() ? "int8" : "read")
                           : std::string("-")});
+}
+
+// The part of what the memory gave at the time that the steps' weights made up.
+// A step of several rows reads them once, but for a mixture's.
+double ReadShare(const Measured& m, const TokenWork& work) {
+  std::vector<double> shares;
+  for (size_t i = 0; i < m.seconds.size(); ++i) {
+    if (m.read_speeds[i] <= 0) return 0;
+    const double bytes = static_cast<double>(m.what.decode) *
+                         static_cast<double>(work.decode_bytes);
+    shares.push_back(bytes / m.seconds[i] / m.read_speeds[i]);
+  }
+  return Median(shares);
 }
 
 // Reads the model once, so that loading finds it in the page cache as it would
@@ -179,7 +197,7 @@ class Bench {
   Status RunWith(int threads);
   Result<Measured> Measure(Engine& engine, const Engine::Timed& job);
   void AddLoad(const Engine& engine);
-  // Measures the machine with as many threads and compares.
+  // Compares with what the machine can do with as many threads.
   void Compare(int threads, const TokenWork& work);
   Json ReportJson() const;
 
@@ -231,8 +249,9 @@ Result<Measured> Bench::Measure(Engine& engine, const Engine::Timed& job) {
     if (InterruptGuard::Interrupted()) {
       return Status(StatusCode::kCancelled, "Stopped.");
     }
-    CARAT_ASSIGN_OR_RETURN(const double seconds, engine.Time(job));
-    out.seconds.push_back(std::max(seconds, 1e-9));
+    CARAT_ASSIGN_OR_RETURN(const Engine::Timing timing, engine.Time(job));
+    out.seconds.push_back(std::max(timing.seconds, 1e-9));
+    out.read_speeds.push_back(timing.read_speed);
   }
   return out;
 }
@@ -258,6 +277,9 @@ void Bench::Compare(int threads, const TokenWork& work) {
   work_.Set("decode_weight_bytes", work.decode_bytes);
   work_.Set("decode_multiply_adds", work.decode_multiply_adds);
   work_.Set("prefill_multiply_adds", work.prefill_multiply_adds);
+  for (Measured& m : results_) {
+    if (m.threads == threads && !m.is_prefill()) m.share = ReadShare(m, work);
+  }
   if (!arguments_.machine) return;
   ThreadPool pool(threads);
   const MachinePeak peak = MeasureMachine(ActiveIsa(), pool);
@@ -268,16 +290,9 @@ void Bench::Compare(int threads, const TokenWork& work) {
   machine.Set("int8_instruction", peak.int8_instruction);
   machine_.Append(std::move(machine));
   for (Measured& m : results_) {
-    if (m.threads != threads) continue;
-    // A step of several rows reads the weights once, but for a mixture's.
-    const double per_second = m.median_speed() / m.what.rows;
-    if (m.is_prefill() && peak.int8_ops > 0) {
-      m.share = per_second * 2 *
-                static_cast<double>(work.prefill_multiply_adds) / peak.int8_ops;
-    } else if (!m.is_prefill() && peak.read_bytes > 0) {
-      m.share =
-          per_second * static_cast<double>(work.decode_bytes) / peak.read_bytes;
-    }
+    if (m.threads != threads || !m.is_prefill() || peak.int8_ops == 0) continue;
+    m.share = m.median_speed() * 2 *
+              static_cast<double>(work.prefill_multiply_adds) / peak.int8_ops;
   }
 }
 

@@ -206,6 +206,21 @@ double ReadRate(ThreadPool& pool, std::atomic<uint64_t>& sink) {
 
 }  // namespace
 
+double ReadSpeed(std::span<const uint8_t> bytes, ThreadPool& pool) {
+  if (bytes.empty()) return 0;
+  constexpr size_t kPiece = size_t{128} << 10;
+  std::atomic<uint64_t> sink{0};
+  const auto begin = Clock::now();
+  pool.ParallelFor((bytes.size() + kPiece - 1) / kPiece, [&](size_t i, int) {
+    const auto piece = bytes.subspan(i * kPiece);
+    sink.fetch_add(SumOf(piece.data(), std::min(piece.size(), kPiece)),
+                   std::memory_order_relaxed);
+  });
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - begin).count();
+  return static_cast<double>(bytes.size()) / std::max(seconds, 1e-9);
+}
+
 MachinePeak MeasureMachine(Isa isa, ThreadPool& pool) {
   MachinePeak peak;
   std::atomic<uint64_t> sink{0};

@@ -3,6 +3,9 @@
 #ifndef CARAT_KERNELS_MACHINE_PEAK_H_
 #define CARAT_KERNELS_MACHINE_PEAK_H_
 
+#include <cstdint>
+#include <span>
+
 #include "base/thread_pool.h"
 #include "kernels/cpu.h"
 
@@ -19,6 +22,10 @@ struct MachinePeak {
 };
 
 MachinePeak MeasureMachine(Isa isa, ThreadPool& pool);
+
+// Bytes a second of one pass over `bytes` by all threads, nothing else done: as
+// fast as a product with these weights could be at this moment. 0: no bytes.
+double ReadSpeed(std::span<const uint8_t> bytes, ThreadPool& pool);
 
 }  // namespace carat
 

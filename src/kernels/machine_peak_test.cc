@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace carat {
 namespace {
 
@@ -17,6 +19,15 @@ TEST(MachinePeakTest, EveryInstructionSetOfThisMachineHasAPeak) {
       EXPECT_GT(peak.int8_ops, 0) << IsaName(isa);
       EXPECT_LT(peak.int8_ops, 2.0 * 1024 * 8e9) << IsaName(isa);
     }
+  }
+}
+
+TEST(MachinePeakTest, ReadsBytesThatAreNoWholePiece) {
+  ThreadPool pool(2);
+  EXPECT_EQ(ReadSpeed({}, pool), 0);
+  for (const size_t bytes : {1, 4096, (128 << 10) + 1, 1 << 20}) {
+    const std::vector<uint8_t> block(bytes, 1);
+    EXPECT_GT(ReadSpeed(block, pool), 0) << bytes;
   }
 }
 

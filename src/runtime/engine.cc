@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory_info.h"
+#include "kernels/machine_peak.h"
 #include "kv/disk_tier.h"
 #include "runtime/constraints.h"
 #include "runtime/model_key.h"
@@ -65,7 +66,7 @@ class EngineImpl : public Engine {
       std::span<const TokenId> tokens, int64_t first,
       const std::function<bool(int64_t, std::span<const float>)>& callback,
       Observer* observer) override;
-  Result<double> Time(const Timed& what) override;
+  Result<Timing> Time(const Timed& what) override;
 
  private:
   // Fills weights_ and model_ as `plan` says.
@@ -84,7 +85,9 @@ class EngineImpl : public Engine {
   Status EvaluateOnThread(
       std::span<const TokenId> tokens, int64_t first,
       const std::function<bool(int64_t, std::span<const float>)>& callback);
-  Result<double> TimeOnThread(const Timed& what);
+  Result<Timing> TimeOnThread(const Timed& what);
+  // Of the first gigabyte of the packed weights.
+  double WeightReadSpeed();
   // Runs `count` pseudo-random tokens of one sequence in steps.
   Status Feed(KvSequence& kv, int64_t count);
   int vocab() const {
@@ -412,12 +415,20 @@ Status EngineImpl::Feed(KvSequence& kv, int64_t count) {
   return OkStatus();
 }
 
-Result<double> EngineImpl::TimeOnThread(const Timed& what) {
+double EngineImpl::WeightReadSpeed() {
+  constexpr size_t kMost = size_t{1} << 30;
+  const std::span<const uint8_t> bytes = weights_->bytes();
+  return ReadSpeed(bytes.first(std::min(bytes.size(), kMost)),
+                   scheduler_->pool());
+}
+
+Result<Engine::Timing> EngineImpl::TimeOnThread(const Timed& what) {
   std::vector<KvSequence> kvs;
   for (int i = 0; i < what.rows; ++i) {
     kvs.emplace_back(&scheduler_->pages());
     CARAT_RETURN_IF_ERROR(Feed(kvs.back(), what.depth));
   }
+  const double before = what.decode > 0 ? WeightReadSpeed() : 0;
   const auto begin = Clock::now();
   if (what.prompt > 0) CARAT_RETURN_IF_ERROR(Feed(kvs[0], what.prompt));
   for (int64_t step = 0; step < what.decode; ++step) {
@@ -436,10 +447,12 @@ Result<double> EngineImpl::TimeOnThread(const Timed& what) {
                                           scheduler_->pool(), &result));
     for (KvSequence& kv : kvs) kv.Advance(1);
   }
-  return SecondsSince(begin);
+  const double seconds = SecondsSince(begin);
+  const double after = what.decode > 0 ? WeightReadSpeed() : 0;
+  return Timing{.seconds = seconds, .read_speed = (before + after) / 2};
 }
 
-Result<double> EngineImpl::Time(const Timed& what) {
+Result<Engine::Timing> EngineImpl::Time(const Timed& what) {
   if (what.depth < 0 || what.prompt < 0 || what.decode < 0 || what.rows < 1 ||
       what.rows * (what.depth + what.prompt + what.decode) >
           plan_.context_tokens) {
@@ -448,9 +461,9 @@ Result<double> EngineImpl::Time(const Timed& what) {
         what.rows, what.depth + what.prompt + what.decode,
         plan_.context_tokens));
   }
-  Result<double> seconds = 0.0;
-  scheduler_->RunExclusive([&] { seconds = TimeOnThread(what); });
-  return seconds;
+  Result<Timing> timing = Timing{};
+  scheduler_->RunExclusive([&] { timing = TimeOnThread(what); });
+  return timing;
 }
 
 }  // namespace

@@ -131,14 +131,21 @@ class Engine {
 
   // For benchmarks: reads `depth` tokens, then times reading `prompt` more
   // (prompt > 0), or generating `decode` steps of `rows` sequences at once.
-  // Returns seconds of the timed part, tokens are pseudo-random.
+  // Tokens are pseudo-random.
   struct Timed {
     int64_t depth = 0;
     int64_t prompt = 0;
     int64_t decode = 0;
     int rows = 1;
   };
-  virtual Result<double> Time(const Timed& what) = 0;
+  struct Timing {
+    double seconds = 0;  // of the timed part
+    // Bytes a second at which the same threads read the packed weights just
+    // before and after it, the mean; 0 without `decode`. Memory that others use
+    // too is fast in one second and slow in the next.
+    double read_speed = 0;
+  };
+  virtual Result<Timing> Time(const Timed& what) = 0;
 };
 
 }  // namespace carat
