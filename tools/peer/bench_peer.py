@@ -21,8 +21,8 @@ import compare_speed
 BEGIN = "<!-- ./dev bench --peer writes from here -->"
 END = "<!-- to here -->"
 MACHINE = "### "
-HEAD = ["| file | test | carat | llama.cpp | ratio |",
-        "| --- | --- | --- | --- | --- |"]
+HEAD = ["| file | test | carat | llama.cpp | ratio | limit |",
+        "| --- | --- | --- | --- | --- | --- |"]
 
 
 class BadPage(Exception):
@@ -48,8 +48,7 @@ def file_of(row):
 
 
 def rows_for(name, rows):
-    return [f"| {name} | {test} | {mine:.2f} | {theirs:.2f} | {ratio:.2f} |"
-            for test, mine, theirs, ratio in rows]
+    return [f"| {name} | {compare_speed.cells(row)} |" for row in rows]
 
 
 def with_measured(lines, notes, measured):
@@ -101,7 +100,10 @@ def notes_of(peak, options, date):
         command += f" --run-with '{options.run_with}'"
     return [
         f"{date}, `{command}`: {options.threads} threads, medians of "
-        f"{options.rounds} rounds in turns; ratios above 1: carat is ahead.",
+        f"{options.rounds} rounds in turns; ratios above 1: carat is ahead. "
+        "Limit: the ratio of a program that did nothing but read the weights "
+        "(decode) or multiply 8-bit integers (prefill), as fast as the machine "
+        "did in carat's runs.",
         f"The machine reads {peak['read_bytes_per_second'] / 1e9:.1f} GB/s and "
         f"does {peak['int8_operations_per_second'] / 1e12:.2f} TOPS of int8 "
         f"({peak['int8_instruction']}) with these threads."]

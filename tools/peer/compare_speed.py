@@ -7,7 +7,9 @@
                    [--run-with 'chrt -r 50'] [--json]
 
 Each round runs one process of each, so that a machine that slows down slows
-both; medians of the rounds are compared. The table is Markdown.
+both; medians of the rounds are compared. The table is Markdown. Its last column
+is the ratio of a program that did nothing but read the weights (decode) or
+multiply small integers (prefill), as fast as this machine did in carat's runs.
 """
 
 import argparse
@@ -26,17 +28,30 @@ HERE = pathlib.Path(__file__).resolve().parent
 WHOLE = {"load": ("load, seconds", 1.0), "memory": ("memory, MiB", 2.0**20)}
 
 
-def speeds(command):
-    """{(kind, tokens, depth, rows): tokens a second of all rows,
-    "load": seconds, "memory": most bytes resident}."""
+def key_of(result):
+    return (result["kind"], result["tokens"], result["depth"],
+            result.get("rows", 1))
+
+
+def run(command):
     done = subprocess.run([str(c) for c in command], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    report = json.loads(done.stdout)
-    found = {(r["kind"], r["tokens"], r["depth"], r.get("rows", 1)):
-             r["tokens_per_second"] for r in report["results"]}
+    return json.loads(done.stdout)
+
+
+def speeds(report):
+    """{key_of(test): tokens a second of all rows, "load": seconds,
+    "memory": most bytes resident}."""
+    found = {key_of(r): r["tokens_per_second"] for r in report["results"]}
     found["load"] = report["loads"][0]["seconds"]
     found["memory"] = report["loads"][0]["peak_bytes"]
     return found
+
+
+def limits(report):
+    """{key_of(test): tokens a second at the machine's limit}."""
+    return {key_of(r): r["tokens_per_second"] / r["share_of_limit"]
+            for r in report["results"] if r.get("share_of_limit")}
 
 
 def medians(rounds):
@@ -44,27 +59,38 @@ def medians(rounds):
             for key in rounds[0]}
 
 
-def rows_of(ours, peers):
-    """One row a test: name, ours, theirs, ratio (above 1: carat is faster)."""
+def rows_of(ours, peers, most):
+    """One row a test: name, ours, theirs, ratio (above 1: carat is faster),
+    ratio at the limit `most`, None where there is none."""
     rows = []
     for key, mine in ours.items():
         theirs = peers[key]
         if key in WHOLE:
             name, unit = WHOLE[key]
-            rows.append((name, mine / unit, theirs / unit, theirs / mine))
+            rows.append((name, mine / unit, theirs / unit, theirs / mine,
+                         None))
         else:
             kind, tokens, depth, count = key
             name = f"{kind} {tokens}"
             name += f" at {depth}" if kind == "decode" else ""
             name += f", {count} rows" if count > 1 else ""
-            rows.append((f"{name}, tokens/s", mine, theirs, mine / theirs))
+            limit = most[key] / theirs if key in most else None
+            rows.append((f"{name}, tokens/s", mine, theirs, mine / theirs,
+                         limit))
     return rows
 
 
+def cells(row):
+    """A row's text in a table."""
+    name, *numbers = row
+    return " | ".join([name] + ["" if n is None else f"{n:.2f}"
+                                for n in numbers])
+
+
 def table(rows):
-    lines = ["| test | carat | llama.cpp | ratio |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | {mine:.2f} | {theirs:.2f} | {ratio:.2f} |"
-              for name, mine, theirs, ratio in rows]
+    lines = ["| test | carat | llama.cpp | ratio | limit |",
+             "| --- | --- | --- | --- | --- |"]
+    lines += [f"| {cells(row)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -85,16 +111,17 @@ def compare(carat, model, options):
               options.decode_tokens, "--rows", options.rows]
     before = shlex.split(options.run_with)
     ours = [*before, carat, "bench", model, "--json", "--quiet", "--repeats",
-            "1", "--no-machine", *shared]
+            "1", *shared]
     peers = [*before, sys.executable, HERE / "peer_speed.py",
              peer_libraries(), model, *shared]
     rounds = []
     for number in range(options.rounds):
         print(f"{model.name}: round {number + 1} of {options.rounds}",
               file=sys.stderr)
-        rounds.append((speeds(ours), speeds(peers)))
-    return rows_of(medians([r[0] for r in rounds]),
-                   medians([r[1] for r in rounds]))
+        rounds.append((run(ours), run(peers)))
+    return rows_of(medians([speeds(r[0]) for r in rounds]),
+                   medians([speeds(r[1]) for r in rounds]),
+                   medians([limits(r[0]) for r in rounds]))
 
 
 def add_options(parser):
@@ -118,8 +145,8 @@ def main():
     options = parser.parse_args()
     rows = compare(options.carat, options.model, options)
     if options.json:
-        print(json.dumps([dict(zip(("test", "carat", "peer", "ratio"), row))
-                          for row in rows], indent=2))
+        names = ("test", "carat", "peer", "ratio", "limit")
+        print(json.dumps([dict(zip(names, row)) for row in rows], indent=2))
     else:
         print(table(rows))
 

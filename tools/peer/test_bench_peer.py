@@ -9,7 +9,7 @@ import bench_peer  # noqa: E402
 from bench_peer import BEGIN, END, rewrite  # noqa: E402
 
 PAGE = f"# Benchmarks\n\nText.\n\n{BEGIN}\n{END}\n\n## More\n"
-ROW = ("prefill 512, tokens/s", 30.0, 10.0, 3.0)
+ROW = ("prefill 512, tokens/s", 30.0, 10.0, 3.0, 4.5)
 
 
 class RewriteTest(unittest.TestCase):
@@ -21,18 +21,18 @@ class RewriteTest(unittest.TestCase):
         self.assertTrue(page.endswith(END + "\n\n## More\n"))
         self.assertIn("### CPU, avx2, 2 CPUs\n\nA note.\n\n| file |", page)
         self.assertIn("| a.gguf | prefill 512, tokens/s | 30.00 | 10.00 | "
-                      "3.00 |", page)
+                      "3.00 | 4.50 |", page)
 
     def test_rows_of_a_file_are_replaced_and_others_kept(self):
         page = rewrite(PAGE, "M", ["Old."], {"a.gguf": [ROW],
                                              "b.gguf": [ROW]})
         page = rewrite(page, "M", ["New."],
-                       {"b.gguf": [("load, seconds", 1.0, 2.0, 2.0)]})
+                       {"b.gguf": [("load, seconds", 1.0, 2.0, 2.0, None)]})
         self.assertNotIn("Old.", page)
         self.assertEqual(page.count("### M"), 1)
         self.assertEqual(page.count("| a.gguf |"), 1)
         self.assertEqual(page.count("| b.gguf |"), 1)
-        self.assertIn("| b.gguf | load, seconds | 1.00 | 2.00 | 2.00 |", page)
+        self.assertIn("| b.gguf | load, seconds | 1.00 | 2.00 | 2.00 |  |", page)
 
     def test_machines_do_not_touch_each_other(self):
         page = rewrite(PAGE, "M", ["One."], {"a.gguf": [ROW]})
