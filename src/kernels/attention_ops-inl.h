@@ -19,7 +19,7 @@ inline F32x16 LoadKv(const uint8_t* head, int64_t at) {
 // Reads of the cache jump: to the next tile after a few kilobytes, to another
 // page after some more, where no hardware prefetcher follows. So whoever reads
 // a piece of it requests what comes this much later in the order of reading.
-constexpr int64_t kRequestAhead = 8192;
+constexpr int64_t kRequestAhead = 32768;
 
 template <int kBytes>
 inline void Request(const uint8_t* at) {
