@@ -118,17 +118,16 @@ def main():
     options = parser.parse_args()
     page = options.page.read_text(encoding="utf-8")
     rewrite(page, "x", [], {})  # fails early
-    measured = {}
-    for model in options.models:
-        rows = compare_speed.compare(options.carat, model, options)
-        print(f"{model.name}\n{compare_speed.table(rows)}")
-        measured[model.name] = rows
     machine, peak = inspect(options.carat, options.models[0], options.threads)
     notes = notes_of(peak, options, datetime.date.today().isoformat())
-    # Read again: measuring takes a while.
-    page = options.page.read_text(encoding="utf-8")
-    options.page.write_text(rewrite(page, machine, notes, measured),
-                            encoding="utf-8")
+    for model in options.models:
+        rows = compare_speed.compare(options.carat, model, options)
+        print(f"{model.name}\n{compare_speed.table(rows)}", flush=True)
+        # After every file, and read again: measuring takes a while.
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(
+            rewrite(page, machine, notes, {model.name: rows}),
+            encoding="utf-8")
 
 
 if __name__ == "__main__":
