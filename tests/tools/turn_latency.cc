@@ -76,7 +76,7 @@ void MeasureTurns(EngineOptions options, const std::string& folder) {
     const auto alone = engine->Time({.depth = 20000, .prompt = 500});
     if (alone.ok()) {
       fmt::print("{:34} {:52.0f} ms\n", "500 tokens behind 20,000, no cache",
-                 1000 * *alone);
+                 1000 * alone->seconds);
     }
   }
   auto engine = Load(options);
